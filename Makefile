@@ -1,0 +1,74 @@
+# `make convert` and `make test` are all that a fresh machine with Python 3.11+ and make needs.
+
+PYTHON ?= python3
+TO ?= dist/release
+
+BIN := .venv/bin
+JS := converter/runtimes/js
+CONFIG := configs/compatibility.yaml
+CHECKPOINT := checkpoints/compatibility.pth
+ARTIFACT := artifacts/compatibility/$(shell sed -n 's/^version: *//p' $(CONFIG))
+
+INSTALLED := .venv/.installed
+BUNDLE := $(JS)/dist/worker.cjs
+BROWSER := $(JS)/node_modules/.browser
+READY := $(INSTALLED) $(BUNDLE) $(BROWSER)
+
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(JS)
+
+.PHONY: help convert test check release clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make convert   install, train the reference model, convert it, prove it"
+	@echo "make test      run every test"
+	@echo "make check     format, lint, types, floors, TypeScript; under a minute"
+	@echo "make release   publish the artifact to TO=$(TO)"
+	@echo "make clean     remove what the other targets made, but not artifacts/"
+
+convert: $(READY) $(CHECKPOINT)
+	@if [ -e $(ARTIFACT)/manifest.json ]; then \
+		echo "$(ARTIFACT) exists already, and versions are never changed: verifying it"; \
+	else \
+		$(BIN)/compat-export convert $(CONFIG); \
+	fi
+	@$(BIN)/compat-export verify $(ARTIFACT)
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2
+
+check: $(INSTALLED) $(BUNDLE)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/meta/test_architecture.py
+	$(NPM) run --silent check
+
+release: convert
+	@$(BIN)/compat-export release $(ARTIFACT) --to $(TO)
+
+clean:
+	rm -rf .venv .cache checkpoints dist $(JS)/node_modules $(JS)/dist
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find converter tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+$(CHECKPOINT): $(CONFIG) | $(READY)
+	@$(BIN)/compat-export train $(CONFIG)
+
+$(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(JS)/package.json $(JS)/package-lock.json
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "compat-export needs Python 3.11 or newer, and $(PYTHON) is not: try make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo "$(PYTHON) can't make a virtual environment: install its venv package (Debian: python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(BUNDLE): $(wildcard $(JS)/src/*.ts) $(JS)/build.mjs $(JS)/package-lock.json | $(INSTALLED)
+	$(NPM) run --silent build
+	@touch $@
+
+$(BROWSER): $(JS)/package-lock.json | $(INSTALLED)
+	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(NPM) run --silent fetch-browser; else \
+		echo "no Chromium comes along for $$(uname -sm): an installed Chrome or Chromium is used" >&2; fi
+	@touch $@

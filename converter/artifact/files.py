@@ -1,0 +1,74 @@
+"""The files of an artifact: listed with their digests, and checked against a list."""
+
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from converter.artifact.manifest import MANIFEST_NAME, FileEntry
+from converter.errors import ArtifactError
+from converter.fileio import digests_of
+
+
+def entries_of(folder: Path) -> tuple[FileEntry, ...]:
+    """Every file below a folder but its manifest, sorted by path.
+
+    Raises: ArtifactError if something there is neither a folder nor a regular file, such as a symbolic link.
+    """
+    entries = []
+    for path, mode in sorted(_walk(folder)):
+        if not stat.S_ISREG(mode):
+            raise ArtifactError(
+                f"{path} is {_kind_of(mode)}; an artifact holds files only",
+                where=str(folder),
+                hint="put a copy of the file there instead",
+            )
+        if path != MANIFEST_NAME:
+            entries.append(entry_of(folder, path))
+    return tuple(entries)
+
+
+def entry_of(folder: Path, path: str) -> FileEntry:
+    """One file of a folder as the manifest lists it."""
+    sha256, integrity = digests_of(folder / path)
+    return FileEntry(path=path, size_bytes=(folder / path).stat().st_size, sha256=sha256, integrity=integrity)
+
+
+def check_files(folder: Path, expected: Iterable[FileEntry]) -> list[str]:
+    """What is wrong with a folder's files: one line for each file missing, added or changed, none if all is well."""
+    wanted = {entry.path: entry for entry in expected}
+    found = dict(_walk(folder))
+    faults = []
+    for path in sorted((wanted.keys() | found.keys()) - {MANIFEST_NAME}):
+        if path not in found:
+            faults.append(f"{path}: missing")
+        elif path not in wanted:
+            faults.append(f"{path if path.isprintable() else ascii(path)}: not in the manifest")
+        elif not stat.S_ISREG(found[path]):
+            faults.append(f"{path}: {_kind_of(found[path])} instead of a file")
+        elif fault := _difference(wanted[path], entry_of(folder, path)):
+            faults.append(f"{path}: {fault}")
+    return faults
+
+
+def _difference(expected: FileEntry, actual: FileEntry) -> str:
+    for field, unit in (("size_bytes", " bytes"), ("sha256", ""), ("integrity", "")):
+        wanted, got = getattr(expected, field), getattr(actual, field)
+        if wanted != got:
+            return f"{field.removesuffix('_bytes')} is {got}{unit}, the manifest says {wanted}"
+    return ""
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, int]]:
+    """(path, mode) of everything below a folder that is not itself a folder; links are not followed."""
+    pending = [folder]
+    while pending:
+        for inner in pending.pop().iterdir():
+            mode = inner.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                pending.append(inner)
+            else:
+                yield inner.relative_to(folder).as_posix(), mode
+
+
+def _kind_of(mode: int) -> str:
+    return "a symbolic link" if stat.S_ISLNK(mode) else "a special file"

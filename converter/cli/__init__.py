@@ -1,0 +1,76 @@
+"""The command line: it parses, calls the pipeline, and is the one place that turns errors into exit codes."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from converter.cli.console import Console, Failure, Result, abandon_output, flush
+from converter.cli.exit_codes import INTERRUPTED
+from converter.cli.root import app
+from converter.errors import ConverterError, InternalError
+
+READER_GONE = 1  # as Rich and Typer end where the reader of the output has gone
+REPORT = "please report this, with the output of the same command under `compat-export --debug`"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line, print what it gives, and return its exit code; raises nothing."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    console = Console.for_arguments(arguments)
+    try:
+        code = _run(arguments, console)
+    except BrokenPipeError:
+        abandon_output()
+        return READER_GONE
+    return code if flush() else READER_GONE
+
+
+def _run(arguments: list[str], console: Console) -> int:
+    try:
+        with console.protected_stdout():
+            result = typer.main.get_command(app).main(arguments, "compat-export", standalone_mode=False, obj=console)
+        if isinstance(result, Result):
+            console.show(result)
+            return result.exit_code
+    except BrokenPipeError:
+        raise
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    except (Exception, KeyboardInterrupt) as error:
+        return _fail(console, error)
+    if result == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
+        return _fail(console, KeyboardInterrupt())
+    return int(result or 0)
+
+
+def _fail(console: Console, error: BaseException) -> int:
+    failure = failure_from(error)
+    console.fail(failure, error)
+    return failure.exit_code
+
+
+def failure_from(error: BaseException) -> Failure:
+    """What to tell of an error, and the exit code for it; what nobody foresaw is a bug of ours."""
+    kind = type(error).__name__
+    match error:
+        case ConverterError():
+            return Failure(kind, error.what, error.where, error.hint, error.exit_code)
+        case typer.TyperException():
+            return _usage_failure(error)
+        case KeyboardInterrupt() | typer.Abort():
+            return Failure("Interrupted", "interrupted", "", "nothing half-written was left behind", INTERRUPTED)
+        case OSError():
+            what = str(error.strerror or error)
+            return Failure(kind, what, str(error.filename or ""), "check the path, its permissions and the disk", 1)
+        case InternalError():
+            return Failure(kind, f"a bug of compat-export: {error}", "", REPORT, error.exit_code)
+        case _:
+            what = f"a bug of compat-export: {kind}: {error}"
+            return Failure("InternalError", what, "", REPORT, InternalError.exit_code)
+
+
+def _usage_failure(error: typer.TyperException) -> Failure:
+    context: typer.Context | None = getattr(error, "ctx", None)
+    path = context.command_path if context else "compat-export"
+    return Failure("UsageError", error.format_message(), path, f"`{path} --help` explains it", 2)

@@ -1,0 +1,204 @@
+"""`compat-export convert`."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from converter.cli.console import Console, Result, shown_path
+from converter.cli.options import (
+    BrowserOption,
+    JsonOption,
+    QuietOption,
+    RuntimesOption,
+    bindings_from_texts,
+    input_from_text,
+    names_from_list,
+    object_from_json,
+)
+from converter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from converter.pipeline.convert import ConvertOutcome
+
+CONFIGS = {".yaml", ".yml"}
+NEEDS_FACTORY = {".pth", ".pt", ".safetensors"}
+MODELS = {*NEEDS_FACTORY, ".pt2", ".onnx"}
+
+MODEL, EXPORT, PROOF = "Model", "Artifact", "Proof"
+
+
+def convert(
+    context: typer.Context,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE", help="A config (.yaml), a checkpoint (.pth, .pt, .safetensors, .pt2), or a .onnx model."
+        ),
+    ],
+    factory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE",
+            help="The code that gives a state dict its network: FILE.py:NAME or package.module:NAME.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    kwargs: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Keyword arguments of the factory.", rich_help_panel=MODEL)
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="NAME=DIMS",
+            help="An input, such as audio=batch,1024:float32:-1..1; dtype and range may be left out. Repeatable.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option("--output", metavar="NAME", help="An output's name. Repeatable.", rich_help_panel=MODEL),
+    ] = None,
+    opset: Annotated[
+        int | None, typer.Option(help="The ONNX opset to export at, 18 or newer.", rich_help_panel=MODEL)
+    ] = None,
+    bind: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=SIZE", help="Fix a dynamic dimension: batch=1. Repeatable.", rich_help_panel=MODEL),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The model's name. Default: the source's.", rich_help_panel=EXPORT)
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="The version to publish, such as 1.0.0.", rich_help_panel=EXPORT)
+    ] = None,
+    artifacts: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where artifacts are stored.", rich_help_panel=EXPORT)
+    ] = None,
+    source_date_epoch: Annotated[
+        int | None,
+        typer.Option(
+            envvar="SOURCE_DATE_EPOCH",
+            min=0,
+            help="The time to record, in seconds since 1970. Default: none, so that equal inputs give equal bytes.",
+            rich_help_panel=EXPORT,
+        ),
+    ] = None,
+    runtimes: RuntimesOption = None,
+    browser: BrowserOption = None,
+    atol: Annotated[
+        float | None, typer.Option(help="The absolute error that parity allows.", rich_help_panel=PROOF)
+    ] = None,
+    rtol: Annotated[
+        float | None, typer.Option(help="The relative error that parity allows.", rich_help_panel=PROOF)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed of parity's inputs.", rich_help_panel=PROOF)] = None,
+    no_verify: Annotated[
+        bool,
+        typer.Option("--no-verify", help="Store it unproved; it can't be released then.", rich_help_panel=PROOF),
+    ] = False,
+    _json: JsonOption = False,
+    _quiet: QuietOption = False,
+) -> Result:
+    """Convert a model to a TF.js graph model, prove it in TF.js itself, and store it as an artifact.
+
+    [bold]Examples[/]
+      compat-export convert configs/compatibility.yaml
+      compat-export convert model.onnx --name detector --version 1.0.0
+      compat-export convert model.pth --factory net.py:Net --input x=batch,3,32,32:float32
+    """
+    flags = _given(
+        {
+            "name": name,
+            "version": version,
+            "artifacts": artifacts and artifacts.absolute(),
+            "model.factory": factory,
+            "model.kwargs": None if kwargs is None else object_from_json(kwargs, "--kwargs"),
+            "inputs": [input_from_text(text) for text in inputs or ()] or None,
+            "outputs": outputs or None,
+            "export.opset": opset,
+            "parity.atol": atol,
+            "parity.rtol": rtol,
+            "parity.seed": seed,
+        }
+    )
+    return _run(
+        context.obj,
+        source,
+        flags,
+        prove_it=not no_verify,
+        runtimes=names_from_list(runtimes, "--runtimes"),
+        browser=browser,
+        bind=bindings_from_texts(bind or []),
+        source_date_epoch=source_date_epoch,
+    )
+
+
+def _run(console: Console, source: Path, flags: dict[str, Any], **how: Any) -> Result:
+    config, from_source = _settings_of(source, flags)
+    from converter.config import resolve
+    from converter.pipeline.convert import convert as run
+
+    resolved = resolve(config, from_source | flags)
+    with console.progress() as emit:
+        outcome = run(resolved, **how, emit=emit)
+    return Result(_document(outcome), essential=shown_path(outcome.folder), view=lambda: _view(outcome))
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    return {path: value for path, value in flags.items() if value is not None}
+
+
+def _settings_of(source: Path, flags: dict[str, Any]) -> tuple[Path | None, dict[str, Any]]:
+    """The config file that a source is, or the settings that stand for one."""
+    kind = source.suffix.lower()
+    if kind in CONFIGS:
+        return source, {}
+    if kind not in MODELS:
+        raise ConfigError(
+            f"{kind or 'a file without a suffix'} is no kind of source",
+            where=str(source),
+            hint=f"give one of {', '.join(sorted(CONFIGS | MODELS))}",
+        )
+    if kind in NEEDS_FACTORY and "model.factory" not in flags:
+        raise ConfigError(
+            "a state dict holds weights only, not the network they belong to",
+            where=str(source),
+            hint="name the code that builds it: --factory net.py:Net",
+        )
+    return None, {"name": _name_from(source), "model.checkpoint": source}
+
+
+def _name_from(source: Path) -> str:
+    return re.sub(r"[^a-z0-9._-]+", "-", source.stem.lower()).lstrip("._-")
+
+
+def _document(outcome: "ConvertOutcome") -> dict[str, Any]:
+    manifest, report = outcome.manifest, outcome.report
+    return {
+        "artifact": shown_path(outcome.folder),
+        "name": manifest.name,
+        "version": manifest.version,
+        "digest": manifest.digest,
+        "size_bytes": sum(file.size_bytes for file in manifest.files),
+        "parity": {"status": "not-run"} if report is None else report.as_json(timings=True),
+    }
+
+
+def _view(outcome: "ConvertOutcome") -> Iterable["RenderableType"]:
+    from rich.markup import escape
+
+    from converter.cli.parity_view import parity_view
+
+    if outcome.report is None:
+        yield "[yellow]not proved[/]: parity was not run, so this artifact can't be released"
+    else:
+        yield from parity_view(outcome.report)
+    size_kb = sum(file.size_bytes for file in outcome.manifest.files) / 1000
+    title = f"{outcome.manifest.name} {outcome.manifest.version}, {size_kb:,.0f} kB"
+    yield f"[green]artifact[/] {escape(shown_path(outcome.folder))} [dim]({escape(title)})[/]"

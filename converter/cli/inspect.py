@@ -1,0 +1,90 @@
+"""`compat-export inspect`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from converter.cli.console import Result
+from converter.cli.options import JsonOption, QuietOption
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+
+def inspect(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="An artifact, a folder with a TF.js graph model, or a .onnx file.")
+    ],
+    _json: JsonOption = False,
+    _quiet: QuietOption = False,
+) -> Result:
+    """Show what a model or an artifact holds; of an ONNX model also what can't be converted.
+
+    [bold]Examples[/]
+      compat-export inspect model.onnx
+      compat-export inspect artifacts/compatibility/1.0.0
+    """
+    from converter.pipeline.inspect import inspect_path
+
+    document = inspect_path(path)
+    return Result(document, essential=_title(document), view=lambda: _view(document))
+
+
+def _title(document: Mapping[str, Any]) -> str:
+    parts = [document["kind"], document["name"], document.get("version", ""), f"{document['size_bytes']:,} bytes"]
+    return " ".join(filter(None, parts))
+
+
+def _view(document: Mapping[str, Any]) -> Iterable["RenderableType"]:
+    from rich.markup import escape
+
+    yield f"[bold]{escape(_title(document))}[/]"
+    yield _tensors(document)
+    yield _ops(document["ops"])
+    for key, value in document.items():
+        if key not in ("kind", "name", "version", "size_bytes", "inputs", "outputs", "ops", "unsupported"):
+            yield f"{escape(key)}: {escape(_shown(value))}"
+    if "unsupported" in document:
+        problems: Sequence[str] = document["unsupported"]
+        yield from (f"[red]can't be converted[/] {escape(problem)}" for problem in problems)
+        if not problems:
+            yield "[green]every operator can be converted[/]"
+
+
+def _tensors(document: Mapping[str, Any]) -> "Table":
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("", "name", "dtype", "shape", box=box.SIMPLE_HEAD)
+    for role in ("inputs", "outputs"):
+        for tensor in document[role]:
+            table.add_row(role[:-1], escape(tensor["name"]), tensor["dtype"], escape(_shape(tensor["shape"])))
+    return table
+
+
+def _shape(shape: Sequence[int | str | None] | None) -> str:
+    return "unknown" if shape is None else f"[{', '.join('?' if dim is None else str(dim) for dim in shape)}]"
+
+
+def _ops(ops: Mapping[str, int]) -> "Table":
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("operator", box=box.SIMPLE_HEAD)
+    table.add_column("nodes", justify="right")
+    for op, count in sorted(ops.items(), key=lambda pair: (-pair[1], pair[0])):
+        table.add_row(escape(op), str(count))
+    return table
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_shown(inner)}" for key, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_shown(inner) for inner in value)
+    return str(value)

@@ -1,0 +1,102 @@
+"""The options that several commands share, and how their text becomes values."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from converter.errors import ConfigError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the essential line.")]
+RuntimesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B",
+        help="Runtimes that must run and agree, such as tfjs-wasm@node,tfjs-webgl@chromium. "
+        "Default: those on Node, and Chromium's if a browser is found.",
+    ),
+]
+BrowserOption = Annotated[
+    Path | None,
+    typer.Option(envvar="COMPAT_EXPORT_BROWSER", metavar="PATH", help="The Chromium or Chrome to use."),
+]
+
+_INPUT = re.compile(
+    r"(?P<name>.+)=(?P<dims>[^:=]*)(:(?P<dtype>[a-z]+[0-9]*))?(:(?P<low>[^:=]+?)\.\.(?P<high>[^:=]+))?", re.DOTALL
+)
+
+
+def names_from_list(text: str | None, option: str) -> tuple[str, ...] | None:
+    """The names of a comma-separated list, None where the option wasn't given.
+
+    Raises: ConfigError if a name is empty.
+    """
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise ConfigError(f"{text!r} has an empty name", where=option, hint=f"write {option} first,second")
+    return names
+
+
+def input_from_text(text: str) -> dict[str, Any]:
+    """What `audio=batch,1024:float32:-1..1` says of an input; dtype and range may be left out.
+
+    Shapes: a word is a dynamic dimension, a number a fixed one.
+    Raises: ConfigError if the text has another form.
+    """
+    match = _INPUT.fullmatch(text)
+    if match is None:
+        raise ConfigError(
+            f"{text!r} is not NAME=DIMS[:DTYPE][:LOW..HIGH]", where="--input", hint="such as audio=batch,1024:float32"
+        )
+    dims = [dim.strip() for dim in match["dims"].split(",")] if match["dims"].strip() else []
+    value: dict[str, Any] = {"name": match["name"], "shape": [int(dim) if dim.isdecimal() else dim for dim in dims]}
+    if match["dtype"]:
+        value["dtype"] = match["dtype"]
+    if match["low"]:
+        value |= {"low": _number(match["low"], text), "high": _number(match["high"], text)}
+    return value
+
+
+def bindings_from_texts(texts: list[str]) -> dict[str, int]:
+    """What `batch=1` says of a named dimension, for each text.
+
+    Raises: ConfigError if a text has another form, or binds a dimension twice.
+    """
+    bound: dict[str, int] = {}
+    for text in texts:
+        name, _, size = text.partition("=")
+        if not name or not size.isdecimal():
+            raise ConfigError(f"{text!r} is not NAME=SIZE", where="--bind", hint="such as --bind batch=1")
+        if name in bound:
+            raise ConfigError(f"{name} is bound twice", where="--bind", hint="give each dimension one size")
+        bound[name] = int(size)
+    return bound
+
+
+def object_from_json(text: str, option: str) -> dict[str, Any]:
+    """The object that a JSON text holds.
+
+    Raises: ConfigError if the text isn't JSON, or is something else than an object.
+    """
+    hint = f"""such as {option} '{{"hidden": 32}}'"""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"not JSON: {error}", where=option, hint=hint) from error
+    if not isinstance(value, dict):
+        raise ConfigError("not a JSON object", where=option, hint=hint)
+    return value
+
+
+def _number(text: str, whole: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"{text!r} is not a number, in {whole!r}", where="--input", hint="a range is LOW..HIGH, such as -1..1"
+        ) from error

@@ -1,0 +1,202 @@
+"""The YAML contract of one model: frozen, strict, and resolved as flag > file > default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from converter.errors import ConfigError
+from converter.features import Feature
+
+Source = Literal["flag", "file", "default"]
+Dim = int | str
+InputDType = Literal["float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"]
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
+SEMVER_PATTERN = (
+    r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
+    r"(-(0|[1-9A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9A-Za-z-][0-9A-Za-z-]*))*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$"
+)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _dim(value: object) -> object:
+    if isinstance(value, bool) or (isinstance(value, int) and value < 0):
+        raise ValueError(f"a dimension is a name or a whole number of 0 or more, not {value!r}")
+    if isinstance(value, str) and not value.replace("_", "a").isalnum():
+        raise ValueError(f"a dimension's name holds letters, digits and _, not {value!r}")
+    return value
+
+
+class TensorSpec(_Strict):
+    """One named input or output of a model.
+
+    Shapes: a named dimension (`batch`) is dynamic, a number is fixed.
+    Units:  low and high bound each value; parity draws inputs from this range and tests its ends.
+            A list gives one bound for each entry of the last dimension.
+    """
+
+    name: str = Field(min_length=1)
+    dtype: InputDType = "float32"
+    shape: tuple[Annotated[Dim, BeforeValidator(_dim)], ...]
+    low: float | tuple[float, ...] = -1.0
+    high: float | tuple[float, ...] = 1.0
+    unit: str = ""
+
+
+class ModelSection(_Strict):
+    """Where the weights are, and the code that gives them a network."""
+
+    checkpoint: Path | None = None
+    factory: str | None = None
+    kwargs: dict[str, Any] = {}
+
+
+class NetworkSection(_Strict):
+    """The reference network: a multilayer perceptron over the features."""
+
+    hidden: tuple[int, ...] = (32, 16)
+    normalization: Literal["graph", "client"] = "graph"
+
+
+class TrainingSection(_Strict):
+    """How the reference network is trained on the synthetic generator."""
+
+    n_rows: int = Field(default=20_000, ge=100)
+    seed: int = 20260101
+    epochs: int = Field(default=30, ge=1)
+    batch_size: int = Field(default=256, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+
+
+class ExportSection(_Strict):
+    """How the module becomes ONNX."""
+
+    opset: int = Field(default=18, ge=18)
+
+
+class ParitySection(_Strict):
+    """What agreement between runtimes means for this model."""
+
+    atol: float = Field(default=1e-5, ge=0)
+    rtol: float = Field(default=1e-4, ge=0)
+    seed: int = 0
+    batches: tuple[int, ...] = (1, 4)
+    runtimes: tuple[str, ...] | None = None
+
+
+class Config(_Strict):
+    """Everything that decides what one model's artifact holds."""
+
+    name: str = Field(pattern=NAME_PATTERN)
+    version: str = Field(default="0.1.0", pattern=SEMVER_PATTERN)
+    description: str = ""
+    engine: Literal["direct"] = "direct"
+    artifacts: Path = Path("artifacts")
+    model: ModelSection = ModelSection()
+    features: tuple[Feature, ...] = ()
+    network: NetworkSection = NetworkSection()
+    training: TrainingSection = TrainingSection()
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[str, ...] = ()
+    export: ExportSection = ExportSection()
+    parity: ParitySection = ParitySection()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        for what, names in (("feature", [f.name for f in self.features]), ("input", [i.name for i in self.inputs])):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{what} named twice: {', '.join(twice)}")
+        return self
+
+
+@dataclass(frozen=True)
+class ResolvedConfig:
+    """A config with the source of each of its values, by dotted path.
+
+    `root` is the folder that relative paths of the file are relative to.
+    """
+
+    config: Config
+    sources: Mapping[str, Source]
+    root: Path
+
+    def path(self, value: Path) -> Path:
+        """An absolute path for a path of the config."""
+        return value if value.is_absolute() else self.root / value
+
+    def as_json(self) -> dict[str, Any]:
+        """The config as plain JSON values."""
+        return self.config.model_dump(mode="json")
+
+
+def resolve(file: Path | None, flags: Mapping[str, Any]) -> ResolvedConfig:
+    """The config of a file under the flags given (dotted path -> value), the source of each value recorded.
+
+    Raises: ConfigError if the file can't be read, a key is unknown or a value doesn't fit.
+    """
+    data = _read(file) if file else {}
+    sources: dict[str, Source] = dict.fromkeys(_leaves(data), "file")
+    for path, value in flags.items():
+        _put(data, path.split("."), value)
+        sources = {known: source for known, source in sources.items() if not (known + ".").startswith(path + ".")}
+        sources[path] = "flag"
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        bullets = "\n".join(f"  - {_location(e['loc'])}: {_message(e)}" for e in error.errors())
+        raise ConfigError(
+            f"{error.error_count()} value(s) don't fit:\n{bullets}",
+            where=str(file or "command line"),
+            hint="`compat-export config show --schema` lists every key and its type",
+        ) from error
+    for path in _leaves(config.model_dump(mode="json")):
+        if not any(path == known or path.startswith(known + ".") for known in sources):
+            sources[path] = "default"
+    root = file.parent.resolve() if file else Path.cwd()
+    return ResolvedConfig(config, dict(sorted(sources.items())), root)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"can't be read: {error.strerror}", where=str(file), hint="check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not YAML: {error}", where=str(file), hint="see configs/ for examples") from error
+    if not isinstance(data, dict):
+        raise ConfigError("not a mapping of settings", where=str(file), hint="start with `name: my-model`")
+    return data
+
+
+def _leaves(value: Any, prefix: str = "") -> list[str]:
+    if isinstance(value, dict) and (value or not prefix):
+        return [path for key, inner in value.items() for path in _leaves(inner, f"{prefix}.{key}" if prefix else key)]
+    return [prefix]
+
+
+def _put(data: dict[str, Any], path: list[str], value: Any) -> None:
+    *parents, last = path
+    for key in parents:
+        data = data.setdefault(key, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"{key} must be a mapping", hint="`compat-export config show --schema` lists every key")
+    data[last] = value
+
+
+def _location(loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in loc) or "config"
+
+
+def _message(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "unknown key"
+    return str(error["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,85 @@
+"""Bytes on disk: digests, canonical JSON, atomic writes, safetensors."""
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CHUNK_BYTES = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, as lower-case hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests_of(path: Path) -> tuple[str, str]:
+    """The SHA-256 (hexadecimal) and the subresource integrity (`sha384-…`) of a file, in one read."""
+    sha256, sha384 = hashlib.sha256(), hashlib.sha384()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            sha256.update(chunk)
+            sha384.update(chunk)
+    return sha256.hexdigest(), "sha384-" + base64.b64encode(sha384.digest()).decode("ascii")
+
+
+def canonical_json(value: Any) -> bytes:
+    """UTF-8 JSON with sorted keys, no NaN, a final newline: equal values give equal bytes."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1)
+    return text.encode() + b"\n"
+
+
+def write_atomically(path: Path, chunks: bytes | Iterable[bytes]) -> None:
+    """Write a file whole or not at all: a temporary sibling, flushed to disk, then renamed over `path`."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            for chunk in [chunks] if isinstance(chunks, bytes) else chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def save_safetensors(
+    path: Path, tensors: "Mapping[str, np.ndarray]", metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write named arrays as safetensors; bytes do not depend on insertion order."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    arrays = {name: np.array(tensors[name], order="C") for name in sorted(tensors)}
+    write_atomically(path, save(arrays, metadata=dict(metadata) if metadata else None))
+
+
+def load_safetensors(path: Path) -> "dict[str, np.ndarray]":
+    """Read named arrays from a safetensors file."""
+    from safetensors.numpy import load_file
+
+    return dict(load_file(path))
+
+
+def read_safetensors(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, str]]":
+    """The named arrays and the metadata of a safetensors file.
+
+    Raises: ValueError if the file is damaged; OSError if it can't be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error

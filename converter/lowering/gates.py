@@ -1,0 +1,212 @@
+"""What the recurrent operators share: their activations, their weights, and the walk over time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from converter.lowering import host
+from converter.lowering.context import LoweringContext
+from converter.lowering.legal import cast, select, transpose
+from converter.tfjs.graph import Ref
+
+Activation = Callable[[Ref], Ref]
+DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
+# What an activation takes from activation_alpha and activation_beta, with ONNX's defaults.
+_ALPHA = {"Affine": 1.0, "LeakyRelu": 0.01, "ThresholdedRelu": 1.0, "ScaledTanh": 1.0, "HardSigmoid": 0.2, "Elu": 1.0}
+_BETA = {"Affine": 0.0, "ScaledTanh": 1.0, "HardSigmoid": 0.5}
+_PLAIN = {"Relu": "Relu", "Sigmoid": "Sigmoid", "Softplus": "Softplus", "Tanh": "Tanh"}
+
+
+def read_activations(ctx: LoweringContext, default: Sequence[str], n_directions: int) -> list[list[Activation]]:
+    """The activations of each direction, each limiting its operand to [-clip, clip] first if the node clips.
+
+    Raises: UnsupportedError for a name that ONNX doesn't define, or too few names.
+    """
+    names = list(ctx.attr("activations", [*default] * n_directions))
+    alphas, betas = list(ctx.attr("activation_alpha", [])), list(ctx.attr("activation_beta", []))
+    clip = float(ctx.attr("clip", 0.0))
+    if len(names) != len(default) * n_directions:
+        ctx.refuse(f"{len(names)} activations for {n_directions} directions of {len(default)}")
+    made = []
+    for name in names:
+        title = _title(ctx, name)
+        alpha = alphas.pop(0) if title in _ALPHA and alphas else _ALPHA.get(title, 0.0)
+        beta = betas.pop(0) if title in _BETA and betas else _BETA.get(title, 0.0)
+        made.append(_clipped(ctx, clip, _activation(ctx, title, float(alpha), float(beta))))
+    return [made[at : at + len(default)] for at in range(0, len(made), len(default))]
+
+
+def _title(ctx: LoweringContext, name: str) -> str:
+    for title in (*_PLAIN, *_ALPHA, "Softsign"):
+        if title.lower() == name.lower():
+            return title
+    ctx.refuse(f"{name!r} is no activation of recurrent operators")
+
+
+def _clipped(ctx: LoweringContext, clip: float, apply: Activation) -> Activation:
+    if not clip:
+        return apply
+    return lambda x: apply(ctx.emit("ClipByValue", x, ctx.data(-clip), ctx.data(clip)))
+
+
+def _activation(ctx: LoweringContext, title: str, alpha: float, beta: float) -> Activation:
+    def scaled(x: Ref) -> Ref:
+        y = x if alpha == 1.0 else ctx.emit("Mul", x, ctx.data(alpha))
+        return y if beta == 0.0 else ctx.emit("AddV2", y, ctx.data(beta))
+
+    def thresholded(x: Ref) -> Ref:
+        return ctx.emit("Mul", x, cast(ctx, ctx.emit("Greater", x, ctx.data(alpha)), "float32"))
+
+    def elu(x: Ref) -> Ref:
+        negative = ctx.emit("Mul", ctx.emit("Elu", ctx.emit("Minimum", x, ctx.data(0.0))), ctx.data(alpha))
+        return ctx.emit("AddV2", ctx.emit("Relu", x), negative)
+
+    others: dict[str, Activation] = {
+        "Affine": scaled,
+        "Elu": elu,
+        "HardSigmoid": lambda x: ctx.emit("ClipByValue", scaled(x), ctx.data(0.0), ctx.data(1.0)),
+        "LeakyRelu": lambda x: ctx.emit("LeakyRelu", x, alpha=alpha),
+        "ScaledTanh": lambda x: ctx.emit("Mul", ctx.emit("Tanh", ctx.emit("Mul", x, ctx.data(beta))), ctx.data(alpha)),
+        "Softsign": lambda x: ctx.emit("RealDiv", x, ctx.emit("AddV2", ctx.emit("Abs", x), ctx.data(1.0))),
+        "ThresholdedRelu": thresholded,
+    }
+    return others[title] if title in others else lambda x: ctx.emit(_PLAIN[title], x)
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """The input of a recurrent operator, and which sequences are still running at each moment.
+
+    Shapes: data (moment, batch, input) or batch first; running (batch, 1) bool, None where all are
+    """
+
+    data: Ref
+    running: Sequence[Ref | None]
+    is_batch_first: bool
+
+    @property
+    def axis(self) -> int:
+        """The axis of the moments."""
+        return 1 if self.is_batch_first else 0
+
+
+def read_sequences(ctx: LoweringContext) -> Sequences:
+    """Operands 0, the data, and 4, the lengths.
+
+    Raises: UnsupportedError if the number of moments is not known.
+    """
+    x, batch_first = cast(ctx, ctx.operand(0), "float32"), bool(ctx.attr("layout", 0))
+    n_steps = ctx.dims(x)[1 if batch_first else 0]
+    if not isinstance(n_steps, int):
+        ctx.refuse(
+            f"the length of the sequences ({n_steps or 'without a name'}) is only known when the graph runs",
+            hint=f"fix it with `--bind {n_steps or 'name'}=size`: the recurrence is unrolled",
+        )
+    if n_steps == 0:
+        ctx.refuse("the sequences are empty")
+    return Sequences(x, [_running(ctx, moment) for moment in range(n_steps)], batch_first)
+
+
+def projected(ctx: LoweringContext, sequences: Sequences, weights: Ref, bias: Ref | None) -> tuple[Ref, ...]:
+    """What each moment gives the gates, as one product for all moments.
+
+    Shapes: weights (input, gates * hidden), bias (gates * hidden) -> (batch, gates * hidden) for each moment
+    """
+    sizes = host.sizes(ctx, sequences.data)
+    flat = host.resize(ctx, sequences.data, [host.product(sizes[:2]), sizes[2]])
+    gates = total(ctx, product(ctx, flat, weights), bias)
+    gates = host.resize(ctx, gates, [*sizes[:2], host.sizes(ctx, gates)[1]])
+    return ctx.emit_all("Unpack", gates, axis=sequences.axis)
+
+
+def _running(ctx: LoweringContext, moment: int) -> Ref | None:
+    known = ctx.known(4)
+    if not ctx.has(4) or (known is not None and bool(np.all(known > moment))):
+        return None
+    if known is not None:
+        return ctx.data((known > moment).reshape(-1, 1))
+    lengths = host.unsqueeze(ctx, ctx.operand(4), [1])
+    return ctx.emit("Greater", lengths, ctx.data(np.asarray(moment, dtype=np.int32)))
+
+
+def held(ctx: LoweringContext, running: Ref | None, new: Ref, old: Ref | None) -> Ref:
+    """`new` for the sequences that are still running, `old` (None: zeros) for the others."""
+    if running is None:
+        return new
+    return select(ctx, running, new, ctx.data(0.0) if old is None else old)
+
+
+def piece(ctx: LoweringContext, index: int, direction: int) -> Ref | None:
+    """The part of an operand (direction, …) that belongs to one direction; None if the node lacks the operand."""
+    if not ctx.has(index):
+        return None
+    known = ctx.known(index)
+    if known is not None:
+        return ctx.data(np.ascontiguousarray(known[direction]).astype(np.float32))
+    return _part(ctx, ctx.operand(index), 0, direction)
+
+
+def initial(ctx: LoweringContext, index: int, direction: int, *, is_batch_first: bool) -> Ref | None:
+    """The initial state (batch, hidden) of one direction; None where it is zeros."""
+    known = ctx.known(index)
+    if not ctx.has(index) or (known is not None and not known.any()):
+        return None
+    return _part(ctx, cast(ctx, ctx.operand(index), "float32"), 1 if is_batch_first else 0, direction)
+
+
+def _part(ctx: LoweringContext, x: Ref, axis: int, index: int) -> Ref:
+    if ctx.dims(x)[axis] == 1:
+        return host.squeeze(ctx, x, [axis])
+    starts = [index if at == axis else 0 for at in range(ctx.rank(x))]
+    lengths = [1 if at == axis else dim if isinstance(dim, int) else -1 for at, dim in enumerate(ctx.dims(x))]
+    return host.squeeze(ctx, ctx.emit("Slice", x, ctx.param(starts), ctx.param(lengths)), [axis])
+
+
+def matrix(ctx: LoweringContext, index: int, direction: int, rows: slice | None = None) -> Ref:
+    """Rows of the weights (direction, gates * hidden, n) of one direction, transposed for a product from the left."""
+    known = ctx.known(index)
+    if known is not None:
+        return ctx.data(np.ascontiguousarray(known[direction][rows or slice(None)].T).astype(np.float32))
+    part = _part(ctx, cast(ctx, ctx.operand(index), "float32"), 0, direction)
+    return transpose(ctx, part if rows is None else cut(ctx, part, 0, rows), [1, 0])
+
+
+def cut(ctx: LoweringContext, x: Ref, axis: int, part: slice) -> Ref:
+    """The elements start to stop of an axis."""
+    starts = [part.start if at == axis else 0 for at in range(ctx.rank(x))]
+    lengths = [part.stop - part.start if at == axis else -1 for at in range(ctx.rank(x))]
+    return ctx.emit("Slice", x, ctx.param(starts), ctx.param(lengths))
+
+
+def product(ctx: LoweringContext, x: Ref, weights: Ref) -> Ref:
+    """A matrix product."""
+    return ctx.emit("MatMul", x, weights, transpose_a=False, transpose_b=False)
+
+
+def total(ctx: LoweringContext, *terms: Ref | None) -> Ref:
+    """The sum of the terms there are."""
+    present = [term for term in terms if term is not None]
+    result = present[0]
+    for term in present[1:]:
+        result = ctx.emit("AddV2", result, term)
+    return result
+
+
+def stack_outputs(
+    ctx: LoweringContext, outputs: Sequence[Sequence[Ref]], states: Sequence[Sequence[Ref]], *, is_batch_first: bool
+) -> list[Ref]:
+    """Y and the last states as ONNX lays them out, from one list of moments and one of states for each direction.
+
+    Shapes: (batch, hidden) each -> Y (moment, direction, batch, hidden), states (direction, batch, hidden);
+            batch first: Y (batch, moment, direction, hidden), states (batch, direction, hidden)
+    """
+    axis = 1 if is_batch_first else 0
+    moments = [_packed(ctx, list(pair), axis) for pair in zip(*outputs, strict=True)]
+    return [_packed(ctx, moments, axis), *(_packed(ctx, list(parts), axis) for parts in zip(*states, strict=True))]
+
+
+def _packed(ctx: LoweringContext, parts: list[Ref], axis: int) -> Ref:
+    if len(parts) == 1:
+        return host.unsqueeze(ctx, parts[0], [axis])
+    return ctx.emit("Pack", *parts, axis=axis)

@@ -1,0 +1,37 @@
+"""One module for each family of operators; importing one registers its lowerings."""
+
+from functools import cache
+from importlib import import_module
+
+FAMILIES = (
+    "activation",
+    "arithmetic",
+    "conv",
+    "conv_transpose",
+    "conversion",
+    "creation",
+    "elementwise",
+    "gather",
+    "linear",
+    "logic",
+    "normalization",
+    "padding",
+    "pool",
+    "quantization",
+    "quantized_linear",
+    "ranking",
+    "rearrange",
+    "recurrent",
+    "reduction",
+    "resize",
+    "scatter",
+    "shape",
+    "slicing",
+)
+
+
+@cache
+def load_all() -> None:
+    """Register every lowering of the package."""
+    for family in FAMILIES:
+        import_module(f"converter.lowering.ops.{family}")

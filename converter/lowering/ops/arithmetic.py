@@ -1,0 +1,108 @@
+"""Arithmetic on two or more operands that broadcast."""
+
+from functools import reduce
+
+import numpy as np
+
+from converter.lowering.context import LoweringContext
+from converter.lowering.legal import cast, wrapped
+from converter.lowering.registry import lowers
+from converter.tfjs.graph import Ref
+
+BINARY = {"Add": "AddV2", "Sub": "Sub", "Mul": "Mul"}
+VARIADIC = {"Max": "Maximum", "Min": "Minimum", "Sum": "AddV2"}
+
+
+@lowers("Add", "Sub", "Mul", since=(7, 13, 14))
+def lower_binary(ctx: LoweringContext) -> None:
+    """C = A op B; integers narrower than 32 bits wrap as ONNX's do.
+
+    Emits: AddV2, Sub or Mul.
+    """
+    result = ctx.emit(BINARY[ctx.node.op], ctx.operand(0), ctx.operand(1))
+    ctx.result(wrapped(ctx, result, ctx.dtype(0)))
+
+
+@lowers("Div", since=(7, 13, 14))
+def lower_div(ctx: LoweringContext) -> None:
+    """C = A / B; integers are truncated toward zero.
+
+    Emits: RealDiv; for integers Sign, Abs, FloorDiv and Mul, since TF.js rounds an integer quotient down.
+    """
+    a, b = ctx.operand(0), ctx.operand(1)
+    if ctx.type(a).dtype == "float32":
+        ctx.result(ctx.emit("RealDiv", a, b))
+        return
+    if ctx.dtype(0).lowest == 0:
+        ctx.result(ctx.emit("FloorDiv", a, b))
+        return
+    sign = ctx.emit("Mul", _sign(ctx, a), _sign(ctx, b))
+    quotient = ctx.emit("FloorDiv", ctx.emit("Abs", a), ctx.emit("Abs", b))
+    ctx.result(wrapped(ctx, ctx.emit("Mul", sign, quotient), ctx.dtype(0)))
+
+
+def _sign(ctx: LoweringContext, x: Ref) -> Ref:
+    """The sign of an int32 value, through comparisons: the Sign kernels are made for floats."""
+    zero = ctx.data(np.asarray(0, dtype=np.int32))
+    positive, negative = ctx.emit("Greater", x, zero), ctx.emit("Less", x, zero)
+    return ctx.emit("Sub", cast(ctx, positive, "int32"), cast(ctx, negative, "int32"))
+
+
+@lowers("Mod", since=(10, 13, 28))
+def lower_mod(ctx: LoweringContext) -> None:
+    """C = A mod B with the sign of B, or of A where `fmod` is set.
+
+    Emits: FloorMod; for fmod on the absolute values, with the sign of A put back.
+    """
+    a, b = ctx.operand(0), ctx.operand(1)
+    if not ctx.attr("fmod", 0):
+        ctx.result(ctx.emit("FloorMod", a, b))
+        return
+    remainder = ctx.emit("FloorMod", ctx.emit("Abs", a), ctx.emit("Abs", b))
+    sign = ctx.emit("Sign", a) if ctx.type(a).dtype == "float32" else _sign(ctx, a)
+    ctx.result(ctx.emit("Mul", sign, remainder))
+
+
+@lowers("Pow", since=(7, 12, 13, 15))
+def lower_pow(ctx: LoweringContext) -> None:
+    """Z = X ** Y, in the type of X.
+
+    Emits: Square, Sqrt or Mul where the exponent is a known small number; else Pow on float32.
+    """
+    x, dtype = ctx.operand(0), ctx.dtype(0)
+    exponent = ctx.known(1)
+    if exponent is not None and exponent.size == 1 and exponent.ndim <= len(ctx.type(x).shape or ()):
+        power = float(exponent.ravel()[0])
+        if power == 2.0:
+            ctx.result(wrapped(ctx, ctx.emit("Mul", x, x), dtype))
+            return
+        if power == 3.0:
+            ctx.result(wrapped(ctx, ctx.emit("Mul", ctx.emit("Mul", x, x), x), dtype))
+            return
+        if power == 0.5 and dtype.is_float:
+            ctx.result(ctx.emit("Sqrt", x))
+            return
+    result = ctx.emit("Pow", cast(ctx, x, "float32"), cast(ctx, ctx.operand(1), "float32"))
+    if dtype.is_integer:  # WebGPU's pow is inexact: 5 ** 2 may come out as 24.999998
+        result = wrapped(ctx, cast(ctx, ctx.emit("Round", result), "int32"), dtype)
+    ctx.result(result)
+
+
+@lowers("Max", "Min", "Sum", since=(6, 8))
+@lowers("Max", "Min", since=(12,))
+@lowers("Max", "Min", "Sum", since=(13,))
+def lower_variadic(ctx: LoweringContext) -> None:
+    """The sum, maximum or minimum of any number of operands that broadcast.
+
+    Emits: a chain of AddV2, Maximum or Minimum.
+    """
+    op = VARIADIC[ctx.node.op]
+    ctx.result(reduce(lambda one, other: ctx.emit(op, one, other), ctx.operands()))
+
+
+@lowers("Mean", since=(6, 8, 13))
+def lower_mean(ctx: LoweringContext) -> None:
+    """The mean of any number of operands that broadcast."""
+    operands = ctx.operands()
+    total = reduce(lambda one, other: ctx.emit("AddV2", one, other), operands)
+    ctx.result(ctx.emit("Mul", total, ctx.data(1.0 / len(operands))))

@@ -1,0 +1,139 @@
+"""Matrix products."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from converter.lowering import host
+from converter.lowering.context import LoweringContext
+from converter.lowering.host import Size
+from converter.lowering.legal import cast, reshape, transpose
+from converter.lowering.registry import lowers
+from converter.tfjs.graph import Dim, Ref, n_elements
+
+
+@lowers("Gemm", since=(7, 9, 11, 13))
+def lower_gemm(ctx: LoweringContext) -> None:
+    """Y = alpha * op(A) @ op(B) + beta * C, where op transposes if asked to.
+
+    Shapes: A (m, k) or (k, m); B (k, n) or (n, k); C broadcasts to (m, n); Y (m, n).
+    Emits:  MatMul; Mul and AddV2 only where alpha, beta or C need them. Constants absorb transposition and factors.
+    """
+    alpha, beta = float(ctx.attr("alpha", 1.0)), float(ctx.attr("beta", 1.0))
+    transpose_a, transpose_b = bool(ctx.attr("transA", 0)), bool(ctx.attr("transB", 0))
+    integer = ctx.dtype(0).is_integer
+    a = cast(ctx, ctx.operand(0), "float32")
+    weights = ctx.known(1)
+    if weights is not None and weights.dtype == np.float32:
+        matrix = weights.T if transpose_b else weights
+        b = ctx.data(np.ascontiguousarray(matrix * np.float32(alpha) if alpha != 1.0 else matrix))
+        y = ctx.emit("MatMul", a, b, transpose_a=transpose_a, transpose_b=False)
+    else:
+        b = cast(ctx, ctx.operand(1), "float32")
+        y = _scaled(ctx, ctx.emit("MatMul", a, b, transpose_a=transpose_a, transpose_b=transpose_b), alpha)
+    if ctx.has(2) and beta != 0.0:
+        bias = ctx.known(2)
+        if bias is not None and bias.dtype == np.float32:
+            row = bias[0] if bias.ndim == 2 and bias.shape[0] == 1 else bias
+            y = ctx.emit("AddV2", y, ctx.data(row * np.float32(beta) if beta != 1.0 else row))
+        else:
+            y = ctx.emit("AddV2", y, _scaled(ctx, cast(ctx, ctx.operand(2), "float32"), beta))
+    ctx.result(cast(ctx, y, "int32") if integer else y)
+
+
+def _scaled(ctx: LoweringContext, x: Ref, factor: float) -> Ref:
+    return x if factor == 1.0 else ctx.emit("Mul", x, ctx.data(factor))
+
+
+@lowers("MatMul", since=(1, 9, 13))
+def lower_matmul(ctx: LoweringContext) -> None:
+    """Y = A @ B as numpy.matmul has it: leading axes broadcast, vectors are rows or columns.
+
+    Emits: MatMul for two matrices; BatchMatMulV2 otherwise, with a matrix on the right flattened against a stack.
+    """
+    integer = ctx.dtype(0).is_integer
+    a, b = cast(ctx, ctx.operand(0), "float32"), cast(ctx, ctx.operand(1), "float32")
+    y = matmul(ctx, a, b)
+    ctx.result(cast(ctx, y, "int32") if integer else y)
+
+
+def matmul(ctx: LoweringContext, a: Ref, b: Ref) -> Ref:
+    """numpy.matmul of two float32 values of any rank above zero."""
+    a_dims, b_dims = ctx.dims(a), ctx.dims(b)
+    out = list(ctx.output_type().shape or ()) if len(a_dims) == 1 or len(b_dims) == 1 else None
+    if len(a_dims) == 1:
+        a = reshape(ctx, a, (1, a_dims[0]))
+    if len(b_dims) == 1:
+        b = reshape(ctx, b, (b_dims[0], 1))
+    a, b = _same_stacks(ctx, a, b)
+    if ctx.rank(a) == 2 and ctx.rank(b) == 2:
+        y = ctx.emit("MatMul", a, b, transpose_a=False, transpose_b=False)
+    else:
+        y = ctx.emit("BatchMatMulV2", a, b, adj_x=False, adj_y=False)
+    if out is not None:
+        y = _drop_vector_axes(ctx, y, len(a_dims) == 1, len(b_dims) == 1)
+    return y
+
+
+def _same_stacks(ctx: LoweringContext, a: Ref, b: Ref) -> tuple[Ref, Ref]:
+    """Both operands with the same leading axes, unless one has none: TF.js broadcasts a single matrix only."""
+    a_stack, b_stack = ctx.dims(a)[:-2], ctx.dims(b)[:-2]
+    if a_stack == b_stack or all(dim == 1 for dim in a_stack) or all(dim == 1 for dim in b_stack):
+        return a, b
+    rank = max(len(a_stack), len(b_stack))
+    a_sizes, b_sizes = ([*[Size(1)] * (rank + 2 - ctx.rank(x)), *host.sizes(ctx, x)] for x in (a, b))
+    stack = [y if x.dim == 1 else x for x, y in zip(a_sizes[:-2], b_sizes[:-2], strict=True)]
+    return _stacked(ctx, a, [*stack, *a_sizes[-2:]]), _stacked(ctx, b, [*stack, *b_sizes[-2:]])
+
+
+def _stacked(ctx: LoweringContext, x: Ref, sizes: Sequence[Size]) -> Ref:
+    dims = tuple(size.dim for size in sizes)
+    if dims == ctx.dims(x):
+        return x
+    return ctx.refine(ctx.emit("BroadcastTo", x, host.shape_vector(ctx, sizes)), dims)
+
+
+def _drop_vector_axes(ctx: LoweringContext, y: Ref, row: bool, column: bool) -> Ref:
+    rank = ctx.rank(y)
+    axes = ([rank - 2] if row else []) + ([rank - 1] if column else [])
+    return ctx.emit("Squeeze", y, squeeze_dims=axes)
+
+
+@lowers("Einsum", since=(12, 28))
+def lower_einsum(ctx: LoweringContext) -> None:
+    """Y = the Einstein sum of one or two operands without repeated or broadcast (`...`) subscripts.
+
+    Emits: Transpose, Reshape and BatchMatMulV2; the Einsum kernel is missing on wasm.
+    """
+    left, _, right = str(ctx.attr("equation")).replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != 2 or "." in left or not right or any(len(set(term)) != len(term) for term in (*terms, right)):
+        ctx.refuse("only products of two operands with distinct subscripts and an explicit result are expressed")
+    a, b = cast(ctx, ctx.operand(0), "float32"), cast(ctx, ctx.operand(1), "float32")
+    shared = [s for s in terms[0] if s in terms[1]]
+    batch, inner = [s for s in shared if s in right], [s for s in shared if s not in right]
+    rows = [s for s in terms[0] if s not in shared]
+    columns = [s for s in terms[1] if s not in shared]
+    if any(s not in right for s in rows + columns):
+        ctx.refuse("a subscript of one operand alone must be in the result")
+    sizes = {**dict(zip(terms[1], ctx.dims(b), strict=True)), **dict(zip(terms[0], ctx.dims(a), strict=True))}
+    if (
+        any(not isinstance(sizes[s], int) for s in [*inner, *rows, *columns])
+        and max(map(len, (inner, rows, columns))) > 1
+    ):
+        ctx.refuse("dynamic sizes that have to be merged", hint="fix them with `--bind name=size`")
+    left_matrix = _grouped(ctx, a, terms[0], (batch, rows, inner), sizes)
+    right_matrix = _grouped(ctx, b, terms[1], (batch, inner, columns), sizes)
+    product = ctx.emit("BatchMatMulV2", left_matrix, right_matrix, adj_x=False, adj_y=False)
+    order = [*batch, *rows, *columns]
+    y = reshape(ctx, product, [sizes[s] for s in order], a, b)
+    y = transpose(ctx, y, [order.index(s) for s in right])
+    ctx.result(cast(ctx, y, "int32") if ctx.dtype(0).is_integer else y)
+
+
+def _grouped(ctx: LoweringContext, x: Ref, term: str, groups: tuple[list[str], ...], sizes: Mapping[str, Dim]) -> Ref:
+    """`x` with its axes ordered by group; every group but the first (batch) merged into one axis."""
+    order = [s for group in groups for s in group]
+    moved = transpose(ctx, x, [term.index(s) for s in order])
+    merged = [sizes[group[0]] if len(group) == 1 else n_elements([sizes[s] for s in group]) for group in groups[1:]]
+    return reshape(ctx, moved, [*(sizes[s] for s in groups[0]), *merged], x)

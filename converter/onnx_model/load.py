@@ -1,0 +1,145 @@
+"""Reads an ONNX file: digest first, weights apart from the graph, external data only from the model's own folder."""
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import checker, helper, numpy_helper
+
+from converter.errors import CheckpointError
+
+FIRST_IR_WITHOUT_DEFAULTS = 4  # before it, every initializer had to be an input as well
+WILDCARDS = {"?", "*", "-1", "None"}
+SMALL_ELEMENTS = 1024  # initializers up to this size stay in the proto, where shape inference can read them
+
+
+@dataclass(frozen=True)
+class LoadedOnnx:
+    """A checked model: the proto without its large weights, and those weights as arrays."""
+
+    proto: onnx.ModelProto
+    constants: dict[str, np.ndarray]
+    sha256: str
+
+
+def load(path: Path) -> LoadedOnnx:
+    """Read and check an ONNX file.
+
+    Raises: CheckpointError if it can't be read, isn't valid ONNX, or its external data is unsafe or damaged.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            f"can't be read: {error.strerror}", where=str(path), hint="check the path and its permissions"
+        ) from error
+    return load_bytes(content, where=str(path), folder=path.parent)
+
+
+def load_bytes(content: bytes, *, where: str, folder: Path | None = None) -> LoadedOnnx:
+    """Check a serialized model; external data is looked for in `folder` only.
+
+    Raises: CheckpointError if it isn't valid ONNX, or its external data is unsafe or damaged.
+    """
+    try:
+        proto = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        _refuse("not an ONNX file, or a truncated one", where, "export the model again", error)
+    if not proto.opset_import or not proto.graph.output:
+        _refuse("an ONNX model needs an opset and at least one output", where, "export the model again")
+    _forget_wildcards(proto.graph)
+    constants = _split_weights(proto.graph, folder, where)
+    proto.ir_version = max(proto.ir_version, FIRST_IR_WITHOUT_DEFAULTS)
+    try:
+        checker.check_model(_shaped(proto))
+    except (checker.ValidationError, ValueError) as error:
+        _refuse(f"not valid ONNX: {_first_line(error)}", where, "export the model again, or repair it", error)
+    return LoadedOnnx(proto, constants, hashlib.sha256(content).hexdigest())
+
+
+def _shaped(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with some shape for every output: the checker wants one, though the standard and others don't."""
+    tensors = [info.type.tensor_type for info in proto.graph.output if info.type.HasField("tensor_type")]
+    if all(tensor.HasField("shape") for tensor in tensors):
+        return proto
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    for info in copy.graph.output:
+        if info.type.HasField("tensor_type"):
+            info.type.tensor_type.shape.SetInParent()
+    return copy
+
+
+def _forget_wildcards(graph: onnx.GraphProto) -> None:
+    """Clear dimension names that some exporters give to every unknown size: equal names would mean equal sizes."""
+    for info in (*graph.input, *graph.value_info, *graph.output):
+        for dim in info.type.tensor_type.shape.dim if info.type.HasField("tensor_type") else ():
+            if dim.dim_param in WILDCARDS:
+                dim.ClearField("dim_param")
+
+
+def _split_weights(graph: onnx.GraphProto, folder: Path | None, where: str) -> dict[str, np.ndarray]:
+    """Move large initializers out of the proto; what stays behind is an input that has their type."""
+    constants: dict[str, np.ndarray] = {}
+    kept: list[onnx.TensorProto] = []
+    for tensor in graph.initializer:
+        external = tensor.data_location == onnx.TensorProto.EXTERNAL
+        if not external and int(np.prod(tensor.dims, dtype=np.int64)) <= SMALL_ELEMENTS:
+            kept.append(tensor)
+            continue
+        try:
+            array = _external(tensor, folder, where) if external else numpy_helper.to_array(tensor)
+        except (ValueError, TypeError) as error:
+            _refuse(f"{_first_line(error)}", f"{where}, initializer {tensor.name!r}", "export the model again", error)
+        constants[tensor.name] = array
+    names = {*constants, *(tensor.name for tensor in kept)}
+    weights = [
+        helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in graph.initializer if t.name in constants
+    ]
+    inputs = [info for info in graph.input if info.name not in names]
+    del graph.initializer[:], graph.input[:]
+    graph.initializer.extend(kept)
+    graph.input.extend([*inputs, *weights])
+    return constants
+
+
+def _external(tensor: onnx.TensorProto, folder: Path | None, where: str) -> np.ndarray:
+    """The array of an initializer stored beside the model, mapped and not read."""
+    info = {entry.key: entry.value for entry in tensor.external_data}
+    where = f"{where}, initializer {tensor.name!r}"
+    location = info.get("location", "")
+    if folder is None:
+        _refuse("refers to external data", where, "give the path of the ONNX file, beside its data")
+    file = folder / location
+    if not location or Path(location).is_absolute() or ".." in Path(location).parts or "\\" in location:
+        _refuse(f"external data at {location!r} is outside the model's folder", where, "store it beside the model")
+    try:
+        status = os.lstat(file)
+    except OSError as error:
+        _refuse(f"external data {location!r}: {error.strerror}", where, "copy the data file beside the model", error)
+    inside = file.resolve().is_relative_to(folder.resolve()) and file.resolve() == folder.resolve() / location
+    if not inside or not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        _refuse(f"external data {location!r} is a link or no regular file", where, "replace it by a plain copy")
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    size = int(np.prod(tensor.dims, dtype=np.int64)) * dtype.itemsize
+    offset = int(info.get("offset", 0))
+    length = int(info.get("length", size))
+    if length != size or offset < 0 or offset + length > status.st_size:
+        _refuse(f"external data {location!r} is shorter than the model says", where, "copy the whole data file")
+    if size == 0:
+        return np.zeros(tuple(tensor.dims), dtype)
+    return np.memmap(file, dtype, mode="r", offset=offset, shape=tuple(tensor.dims))
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _refuse(what: str, where: str, hint: str, cause: Exception | None = None) -> NoReturn:
+    raise CheckpointError(what, where=where, hint=hint) from cause

@@ -1,0 +1,1 @@
+"""Parity: the inputs, the comparison and the verdicts; runtimes are handed in."""

@@ -1,0 +1,197 @@
+"""Run the same samples through a reference and every candidate, and compare."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Protocol
+
+import numpy as np
+
+from converter.errors import ConfigError, ConverterError, InternalError, ParityError
+from converter.parity.compare import TensorVerdict, Tolerance, compare_outputs
+from converter.parity.inputs import Sample
+from converter.parity.verdict import Info, OutputVerdict, ParityReport, RuntimeVerdict, Status
+
+Outputs = Mapping[str, np.ndarray]
+
+
+class Result(Protocol):
+    """What one run of a model gave."""
+
+    @property
+    def outputs(self) -> Outputs:
+        """The outputs by name."""
+
+    @property
+    def predict_ms(self) -> float:
+        """How long the run took."""
+
+
+class Loaded(Protocol):
+    """A model in a runtime."""
+
+    @property
+    def load_ms(self) -> float:
+        """How long loading took."""
+
+    def run(self, inputs: Outputs, /) -> Result:
+        """The outputs for named inputs."""
+
+    def close(self) -> None:
+        """Give the model's memory back."""
+
+
+class Runtime(Protocol):
+    """Something that executes models; the caller owns it and closes it."""
+
+    @property
+    def name(self) -> str:
+        """The runtime's name."""
+
+    def start(self) -> Info:
+        """Get ready to load models."""
+
+    def load(self, model: Path, /) -> Loaded:
+        """A model, ready to run."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The truth of a run: who computed it, and its outputs for each sample's label."""
+
+    info: Info
+    outputs: Mapping[str, Outputs]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A runtime and the model that it is to run."""
+
+    runtime: Runtime
+    model: Path
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is: `done` of `total` samples are through `runtime`."""
+
+    runtime: str
+    done: int
+    total: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def compute_reference(
+    runtime: Runtime, model: Path, samples: Sequence[Sample], *, on_progress: OnProgress | None = None
+) -> Reference:
+    """The reference outputs of a runtime for every sample: what the candidates, and the test vectors, are held to.
+
+    Raises: RuntimeMissing or another ConverterError of the runtime; ParityError if there is no sample.
+    """
+    _require_samples(samples)
+    info = runtime.start()
+    loaded = runtime.load(model)
+    outputs: dict[str, Outputs] = {}
+    try:
+        for sample in samples:
+            result = loaded.run(sample.inputs)
+            outputs[sample.label] = {name: np.array(array) for name, array in result.outputs.items()}
+            _tell(on_progress, runtime.name, len(outputs), len(samples))
+    finally:
+        loaded.close()
+    return Reference(info, outputs)
+
+
+def check_parity(
+    reference: Reference,
+    candidates: Sequence[Candidate],
+    samples: Sequence[Sample],
+    tolerance: Tolerance,
+    *,
+    not_run: Mapping[str, str] | None = None,
+    on_progress: OnProgress | None = None,
+) -> ParityReport:
+    """The verdict on each candidate; one that can't start or breaks is a failure of its own and stops no other.
+
+    Raises: ParityError if there is no sample; ConfigError if a candidate is named twice or is the reference itself.
+    """
+    _require_samples(samples)
+    if {sample.label for sample in samples} != reference.outputs.keys():
+        raise InternalError("the reference was not computed on these samples")
+    names = [candidate.runtime.name for candidate in candidates]
+    for name in names:
+        if names.count(name) > 1 or name == reference.info.name:
+            what = "named twice" if names.count(name) > 1 else "the reference itself, so comparing it proves nothing"
+            raise ConfigError(f"{name} is {what}", where="parity.runtimes", hint="name each runtime to compare once")
+    verdicts = tuple(_verdict_on(one, reference, samples, tolerance, on_progress) for one in candidates)
+    hashes = {sample.label: sample.sha256 for sample in samples}
+    return ParityReport(reference.info, tolerance, hashes, verdicts, dict(not_run or {}))
+
+
+def _require_samples(samples: Sequence[Sample]) -> None:
+    if not samples:
+        raise ParityError("there is no sample to compare on", hint="give at least one batch size")
+    if len({sample.label for sample in samples}) != len(samples):
+        raise InternalError("two samples have the same label")
+
+
+def _verdict_on(
+    candidate: Candidate,
+    reference: Reference,
+    samples: Sequence[Sample],
+    tolerance: Tolerance,
+    on_progress: OnProgress | None,
+) -> RuntimeVerdict:
+    name = candidate.runtime.name
+    info: Info | None = None
+    try:
+        info = candidate.runtime.start()
+        loaded = candidate.runtime.load(candidate.model)
+        try:
+            return _compare_all(info, loaded, reference, samples, tolerance, on_progress)
+        finally:
+            loaded.close()
+    except Exception as error:  # recorded as this runtime's failure; ParityReport.raise_if_failed raises it
+        return RuntimeVerdict(name, "error", info, message=_one_line(error), cause=error)
+
+
+def _compare_all(
+    info: Info,
+    loaded: Loaded,
+    reference: Reference,
+    samples: Sequence[Sample],
+    tolerance: Tolerance,
+    on_progress: OnProgress | None,
+) -> RuntimeVerdict:
+    found: dict[str, list[tuple[str, TensorVerdict]]] = {}
+    times_ms: list[float] = []
+    for done, sample in enumerate(samples, start=1):
+        result = loaded.run(sample.inputs)
+        times_ms.append(result.predict_ms)
+        try:
+            verdicts = compare_outputs(reference.outputs[sample.label], result.outputs, tolerance)
+        except ParityError as error:
+            return RuntimeVerdict(info.name, "failed", info, message=f"{sample.label}: {_one_line(error)}", cause=error)
+        for verdict in verdicts:
+            found.setdefault(verdict.name, []).append((sample.label, verdict))
+        _tell(on_progress, info.name, done, len(samples))
+    outputs = tuple(OutputVerdict.over_samples(pairs) for pairs in found.values())
+    compared, bad = sum(output.compared for output in outputs), sum(output.bad for output in outputs)
+    status: Status = "passed" if compared and not bad else "failed"
+    message = "" if compared else "no value was compared: every output is empty"
+    return RuntimeVerdict(info.name, status, info, outputs, message, loaded.load_ms, median(times_ms))
+
+
+def _one_line(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, ConverterError):
+        text = f"{error.where}: {error.what}" if error.where else error.what
+    return " ".join(line.strip() for line in text.splitlines())
+
+
+def _tell(on_progress: OnProgress | None, runtime: str, done: int, total: int) -> None:
+    if on_progress:
+        on_progress(Progress(runtime, done, total))

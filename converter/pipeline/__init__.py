@@ -1,0 +1,1 @@
+"""Train, compile, convert, verify, inspect, as functions over configs and paths; they emit events and print nothing."""

@@ -1,0 +1,52 @@
+"""From a loaded ONNX model to an optimised TF.js graph."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from converter import __version__
+from converter.lowering import REGISTRY, lower
+from converter.onnx_model import LoadedOnnx, OnnxModel, prepare
+from converter.tfjs.graph import Graph, Ref
+from converter.tfjs.optable import needs_async
+from converter.tfjs.passes import optimise
+from converter.tfjs.write import write
+
+GENERATOR = f"compat-export {__version__}"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A TF.js graph, the ONNX view it came from, and where each ONNX value lived before the passes ran."""
+
+    graph: Graph
+    model: OnnxModel
+    values: Mapping[str, Ref]
+
+
+def compile_onnx(
+    loaded: LoadedOnnx,
+    *,
+    shapes: Mapping[str, Sequence[int | str]] | None = None,
+    skip_passes: Collection[str] = (),
+    on_pass: Callable[[str, Graph], None] | None = None,
+) -> Compiled:
+    """Compile a model with the direct engine; `shapes` replaces the shapes of its inputs.
+
+    Raises: UnsupportedError naming every node that can't be converted; CheckpointError if the model is inconsistent.
+    """
+    from converter.lowering.ops import load_all
+
+    load_all()
+    model = prepare(loaded, has_lowering=REGISTRY.has, shapes=shapes)
+    lowered = lower(model)
+    if on_pass:
+        on_pass("lowering", lowered.graph)
+    graph = optimise(lowered.graph, skip=skip_passes, on_pass=on_pass)
+    graph.metadata["async"] = needs_async(graph)
+    return Compiled(graph, model, lowered.values)
+
+
+def write_graph(compiled: Compiled, folder: Path) -> list[Path]:
+    """Write the compiled graph as a TF.js graph model."""
+    return write(compiled.graph, folder, generator=GENERATOR)

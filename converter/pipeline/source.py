@@ -1,0 +1,142 @@
+"""Where a model comes from: a checkpoint with the code of its network, or an ONNX file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from converter.artifact.store import FormatPlan
+from converter.config import InputDType, ResolvedConfig, TensorSpec
+from converter.dtypes import BY_NAME
+from converter.errors import ConfigError
+from converter.onnx_model import LoadedOnnx, load, load_bytes
+from converter.onnx_model.model import value_type
+from converter.pipeline.events import Emit, StepFinished, StepStarted
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
+
+ONNX_SUFFIX = ".onnx"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model as ONNX, the inputs that parity draws, and what it was before it was ONNX.
+
+    `module` is the network where there is one: then it is the reference, and `onnx_parent` its checkpoint.
+    """
+
+    onnx: LoadedOnnx
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[str, ...]
+    module: "torch.nn.Module | None"
+    checkpoint: FormatPlan | None
+
+
+def open_source(resolved: ResolvedConfig, *, emit: Emit) -> Source:
+    """The model that a config names.
+
+    Raises: ConfigError if the config names none, or inputs that it doesn't have; CheckpointError if it can't be read.
+    """
+    path = resolved.config.model.checkpoint
+    if path is None:
+        raise ConfigError("no model is named", where="model.checkpoint", hint="give the path of a .pth or .onnx file")
+    path = resolved.path(path)
+    if path.suffix == ONNX_SUFFIX:
+        return _from_onnx(resolved, path, emit)
+    return _from_checkpoint(resolved, path, emit)
+
+
+def _from_onnx(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
+    emit(StepStarted("read"))
+    config = resolved.config
+    if config.model.factory:
+        raise ConfigError("an ONNX file needs no factory", where="model.factory", hint="drop it (--factory)")
+    loaded = load(path)
+    declared = {spec.name: spec for spec in config.inputs}
+    inputs = _graph_inputs(loaded)
+    if unknown := sorted(declared.keys() - inputs.keys()):
+        raise ConfigError(
+            f"the model has no input {', '.join(unknown)}", where="inputs", hint=f"its inputs: {', '.join(inputs)}"
+        )
+    specs = tuple(_merged(found, declared.get(name)) for name, found in inputs.items())
+    emit(StepFinished("read", f"{path.name}, {len(loaded.proto.graph.node)} nodes"))
+    outputs = tuple(info.name for info in loaded.proto.graph.output)
+    return Source(loaded, specs, outputs, None, None)
+
+
+def _from_checkpoint(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
+    from converter.checkpoint import load_module, resolve_factory
+    from converter.export import onnx_from_module
+    from converter.training import input_spec, reference_factory
+
+    config = resolved.config
+    kwargs: Mapping[str, Any] = config.model.kwargs
+    inputs, outputs = config.inputs, config.outputs
+    if config.model.factory:
+        factory = resolve_factory(config.model.factory, resolved.root)
+    elif config.features:
+        factory, kwargs = reference_factory(config), {}
+        inputs, outputs = inputs or (input_spec(config),), outputs or ("score",)
+    else:
+        factory = None
+    emit(StepStarted("read"))
+    checkpoint = load_module(path, factory, kwargs)
+    emit(StepFinished("read", f"{path.name}, sha256 {checkpoint.sha256[:12]}"))
+    if not inputs:
+        raise ConfigError(
+            "a PyTorch model doesn't say what its inputs are",
+            where="inputs",
+            hint="declare them in the config, or give --input name=batch,8:float32",
+        )
+    emit(StepStarted("export to ONNX"))
+    proto = onnx_from_module(checkpoint.module, inputs, outputs, opset=config.export.opset)
+    loaded = load_bytes(proto.SerializeToString(deterministic=True), where=f"{path.name} exported")
+    emit(StepFinished("export to ONNX", f"opset {config.export.opset}, {len(proto.graph.node)} nodes"))
+    names = tuple(info.name for info in proto.graph.output)
+    plan = FormatPlan("checkpoint", sha256=checkpoint.sha256)
+    return Source(loaded, tuple(inputs), names, checkpoint.module, plan)
+
+
+def _graph_inputs(loaded: LoadedOnnx) -> dict[str, TensorSpec]:
+    """The inputs that a caller must give, from the ONNX graph."""
+    weights = {*loaded.constants, *(tensor.name for tensor in loaded.proto.graph.initializer)}
+    return {info.name: _spec(info) for info in loaded.proto.graph.input if info.name not in weights}
+
+
+def _spec(info: "onnx.ValueInfoProto") -> TensorSpec:
+    type_ = value_type(info)
+    if type_ is None or type_.shape is None:
+        raise ConfigError(
+            "its type or rank is not in the model", where=f"input {info.name!r}", hint="declare the input's shape"
+        )
+    row = type_.dtype
+    if row.name not in get_args(InputDType):
+        raise ConfigError(
+            f"inputs of {row.name} are not supported", where=f"input {info.name!r}", hint="cast it inside"
+        )
+    shape = tuple(_legal(dim) if dim is not None else f"dim_{i}" for i, dim in enumerate(type_.shape))
+    low = -1.0 if BY_NAME[row.name].is_float else 0.0  # an integer input is most often an index
+    return TensorSpec.model_validate({"name": info.name, "dtype": row.name, "shape": shape, "low": low, "high": 1.0})
+
+
+def _legal(dim: int | str) -> int | str:
+    if isinstance(dim, int):
+        return dim
+    return "".join(c if c.isalnum() else "_" for c in dim) or "dim"
+
+
+def _merged(found: TensorSpec, declared: TensorSpec | None) -> TensorSpec:
+    """What the config says of an input, held against what the model says."""
+    if declared is None:
+        return found
+    ranks = len(declared.shape) == len(found.shape)
+    fits = ranks and all(a == b or isinstance(b, str) for a, b in zip(declared.shape, found.shape, strict=True))
+    if declared.dtype != found.dtype or not fits:
+        raise ConfigError(
+            f"declared {declared.dtype}{list(declared.shape)}, the model has {found.dtype}{list(found.shape)}",
+            where=f"input {found.name!r}",
+            hint="declare what the model has; `--bind name=size` fixes a dimension",
+        )
+    return declared

@@ -1,0 +1,62 @@
+"""The frames that Python and the Node process exchange: a JSON header and a binary body.
+
+u32 little-endian length of the header, the header as JSON with `body_bytes` in it, the body: tensors, each at a
+multiple of 8 bytes. `converter/runtimes/js/src/protocol.ts` is the other side.
+"""
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+import numpy as np
+
+TENSOR_ALIGNMENT = 8
+STORAGE_DTYPES = {"float32": "<f4", "int32": "<i4", "bool": "?"}
+
+
+def encode(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Iterator[bytes]:
+    """The chunks of one frame whose arrays hold float32, int32 or bool."""
+    tensors, chunks, end = [], [], 0
+    for name, array in arrays.items():
+        data = array.astype(STORAGE_DTYPES[array.dtype.name], order="C", copy=False).tobytes()
+        tensors.append(
+            {
+                "name": name,
+                "dtype": array.dtype.name,
+                "shape": list(array.shape),
+                "offset": end,
+                "size_bytes": len(data),
+            }
+        )
+        padding = bytes(-len(data) % TENSOR_ALIGNMENT)
+        chunks += [data, padding]
+        end += len(data) + len(padding)
+    text = json.dumps({**header, "tensors": tensors, "body_bytes": end}).encode()
+    yield struct.pack("<I", len(text)) + text
+    yield from chunks
+
+
+def read(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
+    """The next frame's header and body, None where the stream ends."""
+    size = stream.read(4)
+    if len(size) < 4:
+        return None
+    (n_bytes,) = struct.unpack("<I", size)
+    text = stream.read(n_bytes)
+    if len(text) < n_bytes:
+        return None
+    header = json.loads(text)
+    body = stream.read(header["body_bytes"])
+    return None if len(body) < header["body_bytes"] else (header, body)
+
+
+def arrays_of(header: Mapping[str, Any], body: bytes) -> dict[str, np.ndarray]:
+    """The tensors of a frame by name, as float32, int32 or uint8 (bool)."""
+    arrays = {}
+    for tensor in header.get("tensors", ()):
+        dtype = np.dtype("u1" if tensor["dtype"] == "bool" else STORAGE_DTYPES[tensor["dtype"]])
+        count = tensor["size_bytes"] // dtype.itemsize
+        values = np.frombuffer(body, dtype, count, tensor["offset"]).reshape(tensor["shape"])
+        arrays[tensor["name"]] = np.asarray(values != 0) if tensor["dtype"] == "bool" else values
+    return arrays

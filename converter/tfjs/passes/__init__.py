@@ -1,0 +1,37 @@
+"""Named rewrites of a TF.js graph; each keeps it valid and its results the same."""
+
+from collections.abc import Callable, Collection
+
+from converter.tfjs.graph import Graph
+from converter.tfjs.passes.common_subexpressions import common_subexpressions
+from converter.tfjs.passes.dead_code import dead_code
+from converter.tfjs.passes.fold_batch_norm import fold_batch_norm
+from converter.tfjs.passes.fold_constants import fold_constants
+from converter.tfjs.passes.fuse_bias_activation import fuse_bias_activation
+from converter.tfjs.passes.nhwc_layout import nhwc_layout
+from converter.tfjs.passes.settle_casts import settle_casts
+from converter.tfjs.passes.simplify import simplify
+
+Pass = Callable[[Graph], Graph]
+
+PASSES: dict[str, Pass] = {
+    "fold-constants": fold_constants,
+    "simplify": simplify,
+    "nhwc-layout": nhwc_layout,
+    "simplify-after-layout": simplify,
+    "fold-batch-norm": fold_batch_norm,
+    "fuse-bias-activation": fuse_bias_activation,
+    "common-subexpressions": common_subexpressions,
+    "settle-casts": settle_casts,
+    "dead-code": dead_code,
+}
+
+
+def optimise(graph: Graph, *, skip: Collection[str] = (), on_pass: Callable[[str, Graph], None] | None = None) -> Graph:
+    """The graph after every pass whose name is not in `skip`; `on_pass` sees each pass's result."""
+    for name, run in PASSES.items():
+        if name not in skip:
+            graph = run(graph)
+            if on_pass:
+                on_pass(name, graph)
+    return graph

@@ -1,0 +1,156 @@
+"""Writes a graph as a TF.js graph model: `model.json` and shards of weights, the same bytes for the same graph."""
+
+import base64
+import json
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter.errors import InternalError
+from converter.fileio import write_atomically
+from converter.tfjs.graph import Attr, DataType, FunctionName, Graph, Node, Ref, Shape, TensorType
+from converter.tfjs.infer import TF_OF_STORAGE
+from converter.tfjs.weights import Pieces, pieces_of, stored_bytes, weight_spec
+
+MODEL_FILE = "model.json"
+SHARD_BYTES = 4 << 20
+FORMAT = "graph-model"
+SHAPES_ATTR = "_output_shapes"
+_GRAPH_DEF_VERSION = 1645  # of TensorFlow 2.15, whose op semantics TF.js 4.22 follows
+
+
+def write(graph: Graph, folder: Path, *, generator: str, shard_bytes: int = SHARD_BYTES) -> list[Path]:
+    """Write a graph that `verify` accepts; returns the files, `model.json` first.
+
+    Weights are streamed: beside the graph itself, memory holds no more than a piece of a shard. `model.json` is
+    written last, so that a folder with one is whole.
+    Units: shard_bytes is the largest size of a shard, in bytes.
+    Raises: InternalError if an attribute or a constant has no place in the format.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = [(one.nodes[name], values) for _, one in graph.walk() for name, values in _constants(one)]
+    total = sum(stored_bytes(values) for _, values in weights)
+    n_shards = math.ceil(total / shard_bytes)
+    shards = [folder / f"group1-shard{index + 1}of{n_shards}.bin" for index in range(n_shards)]
+    document = _document(graph, generator, [shard.name for shard in shards], [weight_spec(*one) for one in weights])
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    pieces = Pieces(piece for _, values in weights for piece in pieces_of(values))
+    for shard in shards:
+        write_atomically(shard, pieces.take(shard_bytes))
+    write_atomically(folder / MODEL_FILE, text.encode())
+    return [folder / MODEL_FILE, *shards]
+
+
+def _constants(graph: Graph) -> Iterator[tuple[str, np.ndarray]]:
+    """The constants in the order of their nodes."""
+    return ((name, graph.constants[name]) for name, node in graph.nodes.items() if node.op == "Const")
+
+
+def _document(graph: Graph, generator: str, paths: list[str], specs: list[dict[str, Any]]) -> dict[str, Any]:
+    functions = [_function(name, one) for name, one in graph.functions.items()]
+    inputs = {key: _tensor_info(Ref(name), graph) for key, name in graph.inputs.items()}
+    outputs = {key: _tensor_info(ref, graph) for key, ref in graph.outputs.items()}
+    return {
+        "format": FORMAT,
+        "generatedBy": generator,
+        "convertedBy": generator,
+        "signature": {"inputs": inputs, "outputs": outputs},
+        **({"userDefinedMetadata": graph.metadata} if graph.metadata else {}),
+        "modelTopology": {
+            "node": [_node(node) for node in graph.nodes.values()],
+            **({"library": {"function": functions}} if functions else {}),
+            "versions": {"producer": _GRAPH_DEF_VERSION},
+        },
+        "weightsManifest": [{"paths": paths, "weights": specs}] if specs else [],
+    }
+
+
+def _tensor_info(ref: Ref, graph: Graph) -> dict[str, Any]:
+    dtype, shape = graph.type_of(ref)
+    return {"name": f"{ref.node}:{ref.output}", "dtype": TF_OF_STORAGE[dtype], "tensorShape": _shape(shape)}
+
+
+def _shape(shape: Shape) -> dict[str, Any]:
+    if shape is None:
+        return {"unknownRank": True}
+    return {"dim": [_dim(dim) for dim in shape]}
+
+
+def _dim(dim: int | str | None) -> dict[str, str]:
+    if isinstance(dim, str):
+        return {"size": "-1", "name": dim}
+    return {"size": "-1" if dim is None else str(dim)}
+
+
+def _node(node: Node) -> dict[str, Any]:
+    attrs = {name: _attr(node, name, value) for name, value in node.attrs.items()}
+    if node.op in ("Const", "Placeholder"):
+        dtype, shape = node.outputs[0]
+        attrs = {"dtype": {"type": TF_OF_STORAGE[dtype]}}
+        attrs |= {"shape": {"shape": _shape(shape)}} if node.op == "Placeholder" else {}
+    return {
+        "name": node.name,
+        "op": node.op,
+        **({"input": [str(ref) for ref in node.inputs]} if node.inputs else {}),
+        **({"attr": attrs} if attrs else {}),
+    }
+
+
+def _attr(node: Node, name: str, value: Attr) -> dict[str, Any]:
+    match value:
+        case DataType():
+            return {"type": value.tf}
+        case FunctionName():
+            return {"func": {"name": value.name}}
+        case list():
+            return {"list": _list(node, name, value)}
+        case None | tuple():
+            return {"shape": _shape(value)}
+        case _:
+            return dict([_scalar(node, name, value)])
+
+
+def _list(node: Node, name: str, values: Iterable[bool | int | float | str]) -> dict[str, list[Any]]:
+    pairs = [_scalar(node, name, value) for value in values]
+    kinds = {kind for kind, _ in pairs}
+    if kinds == {"i", "f"}:  # whole numbers among the floats
+        return {"f": [float(value) for _, value in pairs]}
+    return {kind: [value for _, value in pairs] for kind in kinds}
+
+
+def _scalar(node: Node, name: str, value: bool | int | float | str) -> tuple[str, Any]:
+    if isinstance(value, bool):
+        return "b", value
+    if isinstance(value, int):
+        return "i", str(value)
+    if isinstance(value, str):
+        return "s", base64.b64encode(value.encode()).decode("ascii")
+    if not math.isfinite(value):
+        # JSON has no such number, and TF.js reads text with parseInt (operations/operation_mapper.js)
+        raise InternalError(f"{node.name} ({node.op}): attribute {name}={value} can't be written")
+    return "f", float(value)
+
+
+def _function(name: str, graph: Graph) -> dict[str, Any]:
+    parameters = {key: graph.nodes[node].outputs[0] for key, node in graph.inputs.items()}
+    return {
+        "signature": {
+            "name": name,
+            "inputArg": [_argument(key, type_) for key, type_ in parameters.items()],
+            "outputArg": [_argument(key, graph.type_of(ref)) for key, ref in graph.outputs.items()],
+        },
+        "argAttr": {str(index): _shapes(type_) for index, type_ in enumerate(parameters.values())},
+        "nodeDef": [_node(node) for node in graph.nodes.values() if node.op != "Placeholder"],
+        "ret": {key: f"{ref.node}:{ref.output}" for key, ref in graph.outputs.items()},
+    }
+
+
+def _argument(name: str, type_: TensorType) -> dict[str, str]:
+    return {"name": name, "type": TF_OF_STORAGE[type_.dtype]}
+
+
+def _shapes(type_: TensorType) -> dict[str, Any]:
+    return {"attr": {SHAPES_ATTR: {"list": {"shape": [_shape(type_.shape)]}}}}

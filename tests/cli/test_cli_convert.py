@@ -1,0 +1,193 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from tests.cli.conftest import Cli
+
+NODE = "onnxruntime,tfjs-wasm@node"
+NET = """
+from torch import nn
+
+print("a factory that chatters")
+
+
+class Net(nn.Sequential):
+    def __init__(self, hidden=4):
+        print("all the time")
+        super().__init__(nn.Linear(3, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+"""
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    (tmp_path / "net.py").write_text(NET)
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.ReLU(), torch.nn.Linear(5, 1))
+    path = tmp_path / "My Net.pth"
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def manifest_of(artifact: Path) -> dict[str, object]:
+    return json.loads((artifact / "manifest.json").read_text())
+
+
+def test_onnx_becomes_a_proved_artifact(cli: Cli, mlp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mlp.parent)
+    run = cli("convert", "mlp.onnx")
+    assert run.code == 0, run.err
+    for runtime in ("tfjs-cpu@node", "tfjs-wasm@node", "tfjs-wasm@chromium", "tfjs-webgl@chromium"):
+        row = next(line.split() for line in run.out.splitlines() if line.split()[:1] == [runtime])
+        assert row[1] == "passed"
+        assert float(row[3]) < 1e-5
+    assert "samples against onnxruntime" in run.out
+    assert "artifact artifacts/mlp/0.1.0 " in run.out
+    assert "done compile" in run.err
+    assert "\x1b" not in run.out + run.err
+    assert manifest_of(Path("artifacts/mlp/0.1.0"))["parity"]["status"] == "passed"
+
+
+def test_json_has_the_proof(cli: Cli, mlp: Path) -> None:
+    run = cli("convert", mlp, "--artifacts", mlp.parent, "--runtimes", NODE, "--json", "--version", "2.0.0-rc.1")
+    assert (run.code, run.err) == (0, "")
+    document = run.document
+    assert (document["name"], document["version"]) == ("mlp", "2.0.0-rc.1")
+    assert document["digest"] == manifest_of(mlp.parent / "mlp/2.0.0-rc.1")["digest"]
+    assert document["parity"]["status"] == "passed"
+    assert [runtime["name"] for runtime in document["parity"]["runtimes"]] == ["tfjs-wasm@node"]
+
+
+def test_quiet_prints_where_the_artifact_is(cli: Cli, mlp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mlp.parent)
+    run = cli("convert", mlp, "--no-verify", "--quiet")
+    assert (run.code, run.out, run.err) == (0, "artifacts/mlp/0.1.0\n", "")
+
+
+def test_unproved_artifact_says_so(cli: Cli, mlp: Path) -> None:
+    run = cli("convert", mlp, "--artifacts", mlp.parent, "--no-verify")
+    assert run.code == 0
+    assert run.out.startswith("not proved: ")
+    assert manifest_of(mlp.parent / "mlp/0.1.0")["parity"]["status"] == "not-run"
+
+
+def test_version_that_exists_is_kept(cli: Cli, mlp: Path) -> None:
+    arguments = ["convert", mlp, "--artifacts", mlp.parent, "--no-verify"]
+    assert cli(*arguments).code == 0
+    before = (mlp.parent / "mlp/0.1.0/manifest.json").read_bytes()
+    run = cli(*arguments)
+    assert (run.code, run.out) == (6, "")
+    assert "error: this version exists" in run.err
+    assert (mlp.parent / "mlp/0.1.0/manifest.json").read_bytes() == before
+
+
+def test_failed_parity_leaves_nothing(cli: Cli, mlp: Path) -> None:
+    run = cli("convert", mlp, "--artifacts", mlp.parent / "out", "--runtimes", NODE, "--atol", "0", "--rtol", "0")
+    assert run.code == 5, run.out
+    assert "error: " in run.err
+    assert "tfjs-wasm@node" in run.err
+    assert list((mlp.parent / "out").rglob("*.json")) == []
+
+
+def test_unsupported_operator_is_named(cli: Cli, unsupported: Path) -> None:
+    run = cli("convert", unsupported, "--artifacts", unsupported.parent)
+    assert (run.code, run.out) == (4, "")
+    assert "StringNormalizer" in run.err
+
+
+def test_checkpoint_without_a_config(cli: Cli, checkpoint: Path) -> None:
+    factory = f"{checkpoint.parent / 'net.py'}:Net"
+    run = cli(
+        "convert", checkpoint, "--factory", factory, "--kwargs", '{"hidden": 5}',
+        "--input", "x=batch,3:float32:0..2", "--output", "score", "--artifacts", checkpoint.parent,
+        "--runtimes", "torch," + NODE, "--seed", "7", "--json",
+    )  # fmt: skip
+    assert run.code == 0, run.out
+    assert run.document["name"] == "my-net"
+    assert run.document["parity"]["reference"]["name"] == "torch"
+    manifest = manifest_of(checkpoint.parent / "my-net/0.1.0")
+    tensor = manifest["inputs"][0]
+    assert (tensor["name"], tensor["shape"], tensor["low"], tensor["high"]) == ("x", ["batch", 3], 0.0, 2.0)
+    assert manifest["outputs"][0]["name"] == "score"
+    assert manifest["config"]["model"]["kwargs"] == {"hidden": 5}
+    assert manifest["config_sources"]["parity.seed"] == "flag"
+    assert str(checkpoint.parent) not in json.dumps(manifest)
+
+
+def test_flags_win_over_the_config(cli: Cli, mlp: Path) -> None:
+    config = mlp.parent / "model.yaml"
+    config.write_text(yaml.safe_dump({"name": "named", "version": "1.0.0", "model": {"checkpoint": "mlp.onnx"}}))
+    run = cli("convert", config, "--version", "1.1.0", "--no-verify", "--json")
+    assert run.code == 0, run.out
+    manifest = manifest_of(mlp.parent / "artifacts/named/1.1.0")
+    assert manifest["config_sources"]["version"] == "flag"
+    assert manifest["config_sources"]["name"] == "file"
+
+
+def test_artifacts_flag_is_relative_to_here(cli: Cli, mlp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (mlp.parent / "configs").mkdir()
+    config = mlp.parent / "configs" / "model.yaml"
+    config.write_text("{name: named, model: {checkpoint: ../mlp.onnx}}")
+    monkeypatch.chdir(mlp.parent)
+    assert cli("convert", config, "--artifacts", "out", "--no-verify", "-q").out == "out/named/0.1.0\n"
+
+
+def test_bound_dimension_is_fixed(cli: Cli, mlp: Path) -> None:
+    run = cli("convert", mlp, "--artifacts", mlp.parent, "--bind", "batch=2", "--runtimes", NODE)
+    assert run.code == 0, run.err
+    assert manifest_of(mlp.parent / "mlp/0.1.0")["inputs"][0]["shape"] == [2, 3]
+
+
+def test_recorded_time_comes_from_the_environment(cli: Cli, mlp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert cli("convert", mlp, "--artifacts", mlp.parent, "--no-verify").code == 0
+    assert manifest_of(mlp.parent / "mlp/0.1.0")["created"] == "1970-01-02T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "what"),
+    [
+        pytest.param(["m.h5"], 2, ".h5 is no kind of source", id="suffix"),
+        pytest.param(["model"], 2, "a file without a suffix is no kind of source", id="no-suffix"),
+        pytest.param(["m.pth"], 2, "a state dict holds weights only", id="no-factory"),
+        pytest.param(["m.onnx", "--kwargs", "[]"], 2, "not a JSON object", id="kwargs"),
+        pytest.param(["m.onnx", "--input", "x"], 2, "is not NAME=DIMS", id="input"),
+        pytest.param(["m.onnx", "--bind", "x"], 2, "is not NAME=SIZE", id="bind"),
+        pytest.param(["m.onnx", "--version", "1"], 2, "version: String should match", id="version"),
+        pytest.param(["m.onnx", "--name", "A B"], 2, "name: String should match", id="name"),
+        pytest.param(["m.onnx", "--opset", "9"], 2, "export.opset: ", id="opset"),
+        pytest.param(["m.onnx", "--atol", "-1"], 2, "parity.atol: ", id="atol"),
+        pytest.param(["m.onnx", "--input", "x=3:float31"], 2, "inputs.0.dtype: ", id="dtype"),
+        pytest.param(["m.onnx"], 3, "m.onnx", id="missing-onnx"),
+        pytest.param(["m.pth", "--factory", "no.where:Net"], 3, "no.where", id="missing-factory"),
+        pytest.param(["m.yaml"], 2, "can't be read", id="missing-config"),
+    ],
+)
+def test_wrong_arguments(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, what: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = cli("convert", *arguments)
+    assert (run.code, run.out) == (code, "")
+    assert what in run.err
+    assert "hint: " in run.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runtime_that_was_asked_for_and_is_missing(cli: Cli, mlp: Path) -> None:
+    run = cli(
+        "convert", mlp, "--artifacts", mlp.parent / "out", "--runtimes", "tfjs-webgl@chromium",
+        "--browser", mlp.parent / "no-browser", "--json",
+    )  # fmt: skip
+    assert run.code == 7
+    assert "no-browser" in run.document["error"]["what"]
+    assert not (mlp.parent / "out/mlp/0.1.0").exists()
+
+
+def test_unknown_runtime(cli: Cli, mlp: Path) -> None:
+    run = cli("convert", mlp, "--artifacts", mlp.parent / "out", "--runtimes", "tfjs-gpu@moon")
+    assert run.code == 2
+    assert "tfjs-gpu@moon" in run.err
+    assert "tfjs-wasm@node" in run.err

@@ -1,0 +1,74 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import defs
+from onnx.reference import ReferenceEvaluator
+
+from converter.lowering import REGISTRY
+from converter.lowering.ops import FAMILIES, load_all
+from converter.lowering.registry import OpKey
+from converter.onnx_model import load_bytes
+from converter.parity.compare import Tolerance, compare
+from converter.pipeline.compile import compile_onnx, write_graph
+from converter.runtimes.onnxruntime_ import OnnxRuntime
+from converter.tfjs.verify import verify
+from tests.ops.case import Case
+from tests.ops.cases import CASES
+from tests.ops.cannot import CANNOT
+
+RUNTIMES = ("tfjs-cpu@node", "tfjs-wasm@node", "tfjs-webgl@chromium", "tfjs-webgpu@chromium")
+
+
+def expected(case: Case) -> dict[str, np.ndarray]:
+    proto = case.model()
+    if case.reference == "onnxruntime":
+        return OnnxRuntime().load(proto.SerializeToString()).run(case.feed()).outputs
+    results = ReferenceEvaluator(proto).run(None, case.feed())
+    return {info.name: np.asarray(array) for info, array in zip(proto.graph.output, results, strict=True)}
+
+
+def typed(arrays: dict[str, np.ndarray]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    return {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_op_agrees_with_reference(case, runtime, request, pool, tmp_path):
+    if reason := CANNOT.get((runtime, case.id)):
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+    compiled = compile_onnx(
+        load_bytes(case.model().SerializeToString(), where=case.id), on_pass=lambda _, graph: verify(graph)
+    )
+    write_graph(compiled, tmp_path)
+    model = pool.get(runtime).load(tmp_path)
+    try:
+        got = model.run(case.feed()).outputs
+    finally:
+        model.close()
+    wanted = expected(case)
+    assert typed(got) == typed(wanted)
+    if not any(array.size for array in wanted.values()):
+        return
+    verdicts = compare(wanted, got, Tolerance(case.atol, case.rtol))
+    assert [verdict for verdict in verdicts if verdict.bad] == []
+
+
+def test_case_ids_are_unique():
+    ids = [case.id for case in CASES]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_lowering_has_a_case():
+    load_all()
+    covered = {OpKey("", case.op, defs.get_schema(case.op, case.opset, "").since_version) for case in CASES}
+    assert sorted(map(str, set(REGISTRY.table) - covered)) == []
+
+
+def test_every_family_is_listed():
+    from pathlib import Path
+
+    import converter.lowering.ops as ops
+
+    files = {file.stem for file in Path(ops.__file__).parent.glob("[a-z]*.py")}
+    assert files == set(FAMILIES)
+    assert onnx.defs.onnx_opset_version() >= 18

@@ -1,0 +1,130 @@
+"""The store under what only other processes can do to it: kills, races, limits of the disk."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from converter.artifact.store import Draft, open_artifact, verify_files
+
+CHILD = """
+import os, resource, sys, time
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from conftest import FORMATS, contents_of, fill
+from converter.artifact.store import Draft
+from converter.errors import ConverterError
+
+def stop_at(name):
+    original = getattr(os, name)
+    def stopped(*arguments):
+        print("stopped", flush=True)
+        time.sleep(60)
+        return original(*arguments)
+    setattr(os, name, stopped)
+
+root = Path(sys.argv[1])
+try:
+    with Draft(root, "compatibility", "1.0.0") as draft:
+        fill(draft.folder)
+{body}
+        draft.publish(contents_of(description=f"of process {{os.getpid()}}"), FORMATS)
+except ConverterError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def start(root: Path, body: str = "") -> subprocess.Popen:
+    code = CHILD.format(tests=str(Path(__file__).parent), body=f"        {body}")
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-c", code, str(root)], text=True, **pipes)
+
+
+@pytest.mark.parametrize("call", ["fsync", "rename"])
+def test_a_kill_while_publishing_shows_nothing_and_the_next_draft_cleans_up(root, publish, call):
+    child = start(root, f"stop_at({call!r})")
+    assert child.stdout.readline() == "stopped\n"
+    child.kill()
+    assert child.wait() == -signal.SIGKILL
+    child.communicate()
+    [left] = names(root / "compatibility")
+    assert left.startswith(".1.0.0.")
+    assert left.endswith(".draft")
+    verify_files(open_artifact(publish().folder))
+    assert names(root / "compatibility") == ["1.0.0"]
+
+
+def test_a_kill_at_any_moment_leaves_all_or_nothing(root):
+    for delay_ms in range(0, 40, 8):
+        place = root / str(delay_ms)
+        child = start(place, 'print("filled", flush=True)')
+        assert child.stdout.readline() == "filled\n"
+        time.sleep(delay_ms / 1000)
+        child.kill()
+        child.communicate()
+        final = place / "compatibility" / "1.0.0"
+        if final.exists():
+            verify_files(open_artifact(final))
+
+
+def test_a_draft_that_is_alive_is_left_alone(root, publish):
+    child = start(root, "print(draft.folder, flush=True); time.sleep(60)")
+    alive = Path(child.stdout.readline().strip())
+    try:
+        publish(version="2.0.0")
+        assert names(root / "compatibility") == [alive.name, "2.0.0"]
+        assert (alive / "model.onnx").is_file()
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_two_drafts_of_one_process_do_not_remove_each_other(root):
+    with Draft(root, "m", "1.0.0") as one, Draft(root, "m", "1.0.0") as other:
+        assert one.folder.is_dir()
+        assert other.folder.is_dir()
+        assert one.folder != other.folder
+
+
+def test_two_processes_that_race_for_one_version_have_one_winner(root):
+    gate = 'print("ready", flush=True); sys.stdin.readline()'
+    children = [start(root, gate) for _ in range(2)]
+    for child in children:
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        child.stdin.write("\n")
+        child.stdin.flush()
+    errors = [child.communicate(timeout=60)[1] for child in children]
+    codes = [child.returncode for child in children]
+    assert sorted(codes) == [0, 6]
+    assert "this version exists" in errors[codes.index(6)]
+    assert errors[codes.index(0)] == ""
+    artifact = open_artifact(root / "compatibility" / "1.0.0")
+    verify_files(artifact)
+    assert artifact.manifest.description == f"of process {children[codes.index(0)].pid}"
+    assert names(root / "compatibility") == ["1.0.0"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))",
+        'resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); (draft.folder / "x").write_bytes(bytes(1000))',
+    ],
+    ids=["the manifest", "a file"],
+)
+def test_a_disk_that_takes_no_more_is_an_artifact_error_and_leaves_nothing(root, body):
+    child = start(root, body)
+    _, error = child.communicate(timeout=60)
+    assert child.returncode == 6, error
+    assert "can't be written or read: File too large" in error
+    assert "hint: free some space" in error
+    assert list(root.iterdir()) == []

@@ -1,0 +1,269 @@
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converter.artifact.manifest import ParityRuntime
+from converter.config import TensorSpec
+from converter.errors import ConfigError, InternalError, ParityError, RuntimeMissing, UnsupportedError
+from converter.fileio import canonical_json
+from converter.parity.compare import Tolerance
+from converter.parity.inputs import make_samples
+from converter.parity.run import Candidate, check_parity, compute_reference
+
+MODEL = Path("model.onnx")
+SAMPLES = make_samples([TensorSpec(name="x", shape=("batch", 3))], seed=0, batches=[1, 4])
+TOLERANCE = Tolerance(1e-5, 1e-4)
+
+
+@dataclass
+class PlainInfo:
+    name: str
+    versions: dict[str, str] = field(default_factory=lambda: {"numpy": np.__version__})
+    device: str = "cpu"
+
+
+@dataclass
+class PlainResult:
+    outputs: dict[str, np.ndarray]
+    predict_ms: float = 2.0
+
+
+@dataclass
+class Formula:
+    """A runtime of a few lines of numpy: it doubles its input, and adds what `error` gives."""
+
+    name: str
+    error: Callable[[np.ndarray], np.ndarray | float] = lambda x: 0.0
+    n_loaded: int = 0
+    load_ms: float = 5.0
+
+    def start(self):
+        return PlainInfo(self.name)
+
+    def load(self, model):
+        assert model == MODEL
+        self.n_loaded += 1
+        return self
+
+    def run(self, inputs):
+        y = inputs["x"] * 2 + self.error(inputs["x"])
+        return PlainResult({"y": y.astype(np.float32), "top": inputs["x"].argmax(axis=-1)})
+
+    def close(self):
+        self.n_loaded -= 1
+
+
+class Absent(Formula):
+    def start(self):
+        raise RuntimeMissing("no browser", where=self.name, hint="install Chromium")
+
+
+def raising(error):
+    def fail(x):
+        raise error
+
+    return fail
+
+
+def report_on(*runtimes, samples=SAMPLES, **options):
+    reference = compute_reference(Formula("torch"), MODEL, samples)
+    return check_parity(reference, [Candidate(one, MODEL) for one in runtimes], samples, TOLERANCE, **options)
+
+
+def test_runtimes_that_agree_pass():
+    one, other = Formula("one"), Formula("other", error=lambda x: 1e-6)
+    report = report_on(one, other)
+    assert report.passed
+    report.raise_if_failed()
+    assert [(r.name, r.status, r.load_ms, r.predict_ms) for r in report.runtimes] == [
+        ("one", "passed", 5.0, 2.0),
+        ("other", "passed", 5.0, 2.0),
+    ]
+    rows = sum(len(sample.inputs["x"]) for sample in SAMPLES)
+    assert [(o.name, o.compared, o.bad) for o in report.runtimes[0].outputs] == [("y", rows * 3, 0), ("top", rows, 0)]
+    assert report.runtimes[0].max_abs == 0
+    assert 0 < report.runtimes[1].max_abs < 2e-6
+    assert (one.n_loaded, other.n_loaded) == (0, 0)
+
+
+def test_one_wrong_value_in_one_sample_fails_and_is_located():
+    def late_error(x):
+        error = np.zeros_like(x)
+        if len(x) == 4 and np.all(x == x.min()) and x.min() < 0:
+            error[2, 1] = 0.25
+        return error
+
+    report = report_on(Formula("good"), Formula("wrong", error=late_error))
+    assert not report.passed
+    output = report.runtimes[1].outputs[0]
+    assert (output.bad, output.max_abs, output.worst_sample, output.worst) == (1, 0.25, "batch4-low", (2, 1))
+    assert (output.reference, output.candidate) == (-2.0, -1.75)
+    assert output.mean_abs == pytest.approx(0.25 / output.compared)
+    with pytest.raises(ParityError) as caught:
+        report.raise_if_failed()
+    text = str(caught.value)
+    assert "1 of 2 runtimes don't agree with torch" in text
+    assert "good" not in text
+    assert "wrong: output y: 1 of 60 values differ, max |error| 0.25" in text
+    assert "worst at [2, 1] of batch4-low: -1.75, not -2.0" in text
+    assert "parity.atol: 2.6e-01 would pass" in caught.value.hint
+    assert (caught.value.where, caught.value.exit_code) == ("parity", 5)
+
+
+def test_a_nan_fails_and_the_report_is_still_json():
+    report = report_on(Formula("wrong", error=lambda x: np.nan))
+    value = json.loads(canonical_json(report.as_json(timings=True)))
+    assert value["status"] == "failed"
+    assert value["runtimes"][0]["outputs"][0]["max_abs"] == "Infinity"
+    assert value["runtimes"][0]["outputs"][0]["worst"]["candidate"] == "NaN"
+
+
+def test_a_runtime_that_cannot_start_is_a_failure_never_a_skip():
+    report = report_on(Formula("good"), Absent("tfjs-webgl@chromium"))
+    assert not report.passed
+    assert [(r.name, r.status) for r in report.runtimes] == [("good", "passed"), ("tfjs-webgl@chromium", "error")]
+    with pytest.raises(RuntimeMissing, match="tfjs-webgl@chromium: tfjs-webgl@chromium: no browser") as caught:
+        report.raise_if_failed()
+    assert (caught.value.hint, caught.value.exit_code) == ("install Chromium", 7)
+
+
+def test_a_disagreement_outranks_a_missing_runtime():
+    report = report_on(Absent("absent"), Formula("wrong", error=lambda x: 1.0))
+    with pytest.raises(ParityError, match="2 of 2 runtimes") as caught:
+        report.raise_if_failed()
+    assert "no browser" in str(caught.value)
+    assert "output y" in str(caught.value)
+
+
+def test_a_runtime_that_breaks_is_recorded_and_stops_no_other():
+    broken = Formula("broken", error=raising(UnsupportedError("no kernel for Foo", where="node a", hint="use wasm")))
+    report = report_on(broken, Formula("good"))
+    assert [(r.name, r.status, r.message) for r in report.runtimes] == [
+        ("broken", "error", "node a: no kernel for Foo"),
+        ("good", "passed", ""),
+    ]
+    assert broken.n_loaded == 0
+    with pytest.raises(ParityError, match="broken: node a: no kernel for Foo") as caught:
+        report.raise_if_failed()
+    assert caught.value.hint == "use wasm"
+
+
+def test_a_bug_in_a_runtime_is_an_internal_error():
+    report = report_on(Formula("good"), Formula("buggy", error=raising(KeyError("shape"))))
+    assert (report.passed, report.runtimes[1].status) == (False, "error")
+    with pytest.raises(InternalError, match="buggy: KeyError: 'shape'") as caught:
+        report.raise_if_failed()
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+@dataclass
+class Reshaping(Formula):
+    """Right values under another name, shape or dtype."""
+
+    change: Callable[[dict], dict] = dict
+
+    def run(self, inputs):
+        return PlainResult(self.change(super().run(inputs).outputs))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda out: {"y": out["y"]}, r"batch1-random: output names differ: missing \['top'\]"),
+        (lambda out: out | {"y": out["y"].T}, r"output y: float32\[3, 1\] against float32\[1, 3\]"),
+        (lambda out: out | {"top": out["top"].astype(np.int32)}, r"int32\[1\] against int64\[1\]"),
+        (lambda out: {}, "output names differ"),
+    ],
+)
+def test_a_form_that_differs_fails_before_any_value(change, message):
+    report = report_on(Reshaping("other", change=change))
+    assert report.runtimes[0].status == "failed"
+    with pytest.raises(ParityError, match=message):
+        report.raise_if_failed()
+
+
+def test_a_wrong_index_has_no_tolerance_that_would_pass():
+    report = report_on(Reshaping("wrong", change=lambda out: out | {"top": out["top"] + 1}))
+    with pytest.raises(ParityError, match="no tolerance would pass"):
+        report.raise_if_failed()
+
+
+def test_outputs_that_are_always_empty_do_not_pass():
+    class Empty(Formula):
+        def run(self, inputs):
+            return PlainResult({"y": np.zeros((0, 3), np.float32)})
+
+    reference = compute_reference(Empty("torch"), MODEL, SAMPLES)
+    report = check_parity(reference, [Candidate(Empty("other"), MODEL)], SAMPLES, TOLERANCE)
+    assert not report.passed
+    with pytest.raises(ParityError, match="no value was compared"):
+        report.raise_if_failed()
+
+
+def test_nothing_compared_never_passes():
+    report = report_on(not_run={"tfjs-cpu@node": "not asked for"})
+    assert not report.passed
+    with pytest.raises(ParityError, match="no runtime was compared"):
+        report.raise_if_failed()
+    with pytest.raises(ParityError, match="no runtime was compared"):
+        report.summary()
+    with pytest.raises(ParityError, match="no sample"):
+        compute_reference(Formula("torch"), MODEL, [])
+    reference = compute_reference(Formula("torch"), MODEL, SAMPLES)
+    with pytest.raises(ParityError, match="no sample"):
+        check_parity(reference, [Candidate(Formula("a"), MODEL)], [], TOLERANCE)
+    with pytest.raises(InternalError, match="not computed on these samples"):
+        check_parity(reference, [Candidate(Formula("a"), MODEL)], SAMPLES[:2], TOLERANCE)
+
+
+def test_a_runtime_is_not_compared_with_itself_or_twice():
+    with pytest.raises(ConfigError, match="torch is the reference itself"):
+        report_on(Formula("torch"))
+    with pytest.raises(ConfigError, match="a is named twice"):
+        report_on(Formula("a"), Formula("a"))
+
+
+def test_the_reference_keeps_its_outputs_when_a_runtime_reuses_its_buffers():
+    class Reusing(Formula):
+        buffer = np.zeros((4, 3), np.float32)
+
+        def run(self, inputs):
+            view = self.buffer[: len(inputs["x"])]
+            view[:] = inputs["x"] * 2
+            return PlainResult({"y": view})
+
+    reference = compute_reference(Reusing("torch"), MODEL, SAMPLES)
+    np.testing.assert_array_equal(reference.outputs[SAMPLES[0].label]["y"], SAMPLES[0].inputs["x"] * 2)
+
+
+def test_progress_is_told_for_every_sample():
+    steps = []
+    report_on(Formula("a"), Formula("b"), on_progress=steps.append)
+    n = len(SAMPLES)
+    assert [(step.runtime, step.done, step.total) for step in steps] == [
+        (name, done, n) for name in "ab" for done in range(1, n + 1)
+    ]
+
+
+def test_the_json_has_no_latencies_unless_asked_and_repeats_byte_for_byte():
+    reports = [report_on(Formula("a", load_ms=ms), not_run={"z": "no browser", "b": "not asked for"}) for ms in (1, 2)]
+    one, other = (canonical_json(report.as_json()) for report in reports)
+    assert one == other
+    assert b"_ms" not in one
+    value = json.loads(one)
+    assert value["status"] == "passed"
+    assert value["not_run"] == {"b": "not asked for", "z": "no browser"}
+    assert value["reference"] == {"name": "torch", "versions": {"numpy": np.__version__}, "device": "cpu"}
+    assert [sample["label"] for sample in value["samples"]] == [sample.label for sample in SAMPLES]
+    assert reports[0].as_json(timings=True)["runtimes"][0]["load_ms"] == 1
+
+
+def test_the_summary_is_what_the_manifest_states():
+    summary = report_on(Formula("a"), not_run={"b": "no browser"}).summary()
+    rows = sum(len(sample.inputs["x"]) for sample in SAMPLES)
+    assert (summary.status, summary.reference, summary.not_run) == ("passed", "torch", {"b": "no browser"})
+    assert summary.runtimes == (ParityRuntime(name="a", compared=rows * 4, max_abs=0.0),)
