@@ -1,5 +1,6 @@
 """The YAML contract of one model: frozen, strict, and resolved as flag > file > default."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,7 @@ class ResolvedConfig:
 
     def path(self, value: Path) -> Path:
         """An absolute path for a path of the config."""
-        return value if value.is_absolute() else self.root / value
+        return Path(os.path.normpath(self.root / value))
 
     def as_json(self) -> dict[str, Any]:
         """The config as plain JSON values."""

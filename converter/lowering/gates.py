@@ -19,7 +19,9 @@ _PLAIN = {"Relu": "Relu", "Sigmoid": "Sigmoid", "Softplus": "Softplus", "Tanh": 
 
 
 def read_activations(ctx: LoweringContext, default: Sequence[str], n_directions: int) -> list[list[Activation]]:
-    """The activations of each direction, each limiting its operand to [-clip, clip] first if the node clips.
+    """The activations of each direction; those of gates limit their operand to [-clip, clip] first if the node clips.
+
+    The third one, of the cell of an LSTM, does not: neither does ONNX Runtime's.
 
     Raises: UnsupportedError for a name that ONNX doesn't define, or too few names.
     """
@@ -29,11 +31,12 @@ def read_activations(ctx: LoweringContext, default: Sequence[str], n_directions:
     if len(names) != len(default) * n_directions:
         ctx.refuse(f"{len(names)} activations for {n_directions} directions of {len(default)}")
     made = []
-    for name in names:
+    for number, name in enumerate(names):
         title = _title(ctx, name)
         alpha = alphas.pop(0) if title in _ALPHA and alphas else _ALPHA.get(title, 0.0)
         beta = betas.pop(0) if title in _BETA and betas else _BETA.get(title, 0.0)
-        made.append(_clipped(ctx, clip, _activation(ctx, title, float(alpha), float(beta))))
+        apply = _activation(ctx, title, float(alpha), float(beta))
+        made.append(apply if number % len(default) == 2 else _clipped(ctx, clip, apply))
     return [made[at : at + len(default)] for at in range(0, len(made), len(default))]
 
 

@@ -9,11 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from converter.dtypes import DType
+from converter.lowering import host
 from converter.lowering.context import LoweringContext
+from converter.lowering.host import Size
+from converter.lowering.host import is_on_host
 from converter.tfjs.graph import DataType, Dim, Ref, n_elements
 
 TF_TYPE = {"float32": DataType("DT_FLOAT"), "int32": DataType("DT_INT32"), "bool": DataType("DT_BOOL")}
 MAX_RANK = 4
+MAX_SHAPE_ELEMENTS = 8
 
 
 def cast(ctx: LoweringContext, x: Ref, storage: str) -> Ref:
@@ -39,49 +43,21 @@ def wrapped(ctx: LoweringContext, x: Ref, dtype: DType) -> Ref:
 
 
 def reshape(ctx: LoweringContext, x: Ref, dims: Sequence[Dim], *like: Ref) -> Ref:
-    """`x` with the shape `dims`; dynamic dims are looked up in the shapes of `x` and of `like`."""
-    shape = ctx.type(x).shape
-    if shape is not None and tuple(dims) == shape and all(dim is not None for dim in dims):
-        return x
-    return ctx.refine(ctx.emit("Reshape", x, dims_operand(ctx, dims, x, *like)), tuple(dims))
+    """`x` with the shape `dims`; dynamic dims are looked up by name in the shapes of `x` and of `like`.
 
+    At most one dim may be found nowhere: it is whatever is left.
 
-def dims_operand(ctx: LoweringContext, dims: Sequence[Dim], *sources: Ref) -> Ref:
-    """A shape as an operand: a constant with at most one -1, else read from the shapes of `sources` at run time."""
-    dynamic = [index for index, dim in enumerate(dims) if not isinstance(dim, int)]
-    if len(dynamic) <= 1 and not (dynamic and 0 in dims):
-        return ctx.param([dim if isinstance(dim, int) else -1 for dim in dims])
-    return host_vector(ctx, [dim if isinstance(dim, int) else dim_at_run_time(ctx, dim, *sources) for dim in dims])
-
-
-def host_vector(ctx: LoweringContext, parts: Sequence[int | Ref]) -> Ref:
-    """An int32 vector of numbers and of one-element vectors that only the running graph knows."""
-    numbers = [part for part in parts if isinstance(part, int)]
-    if len(numbers) == len(parts):
-        return ctx.param(numbers)
-    pieces = [ctx.param([part]) if isinstance(part, int) else part for part in parts]
-    return pieces[0] if len(pieces) == 1 else ctx.emit("ConcatV2", *pieces, ctx.param(0), N=len(pieces))
-
-
-def dim_at_run_time(ctx: LoweringContext, dim: Dim, *sources: Ref) -> Ref:
-    """A named dynamic dimension as an int32 vector of one element, computed on the host.
-
-    Raises: UnsupportedError if no source has a dimension of that name.
+    Raises: UnsupportedError if several are.
     """
-    for source in sources:
-        shape = ctx.type(source).shape
-        if shape is not None and dim is not None and dim in shape:
-            return dim_of(ctx, source, shape.index(dim))
-    ctx.refuse(
-        f"dimension {dim or 'without a name'} is only known when the graph runs, and nothing here tells it",
-        hint="fix it with `--bind name=size`",
-    )
-
-
-def dim_of(ctx: LoweringContext, x: Ref, axis: int) -> Ref:
-    """One dimension of `x` as an int32 vector of one element, computed on the host."""
-    shape = ctx.emit("Shape", x)
-    return ctx.emit("Slice", shape, ctx.param([axis]), ctx.param([1]))
+    known = {size.name: size for source in (*reversed(like), x) for size in host.sizes(ctx, source) if size.name}
+    sizes = [Size(dim) if isinstance(dim, int) else known.get(dim) for dim in dims]
+    if sizes.count(None) > 1:
+        lost = ", ".join(str(dim) for dim, size in zip(dims, sizes, strict=True) if size is None)
+        ctx.refuse(
+            f"dimensions that only the running graph knows ({lost}) are needed, and nothing here tells them",
+            hint="fix them with `--bind name=size`",
+        )
+    return ctx.refine(host.resize(ctx, x, sizes), tuple(dims))
 
 
 def transpose(ctx: LoweringContext, x: Ref, perm: Sequence[int]) -> Ref:
@@ -104,6 +80,9 @@ def select(ctx: LoweringContext, condition: Ref, one: Ref, other: Ref) -> Ref:
     """`one` where the bool `condition` holds, `other` elsewhere; the three broadcast."""
     dtype = ctx.type(one).dtype
     one, other = as_number(ctx, one), as_number(ctx, other)
+    if dtype == "int32" and all(_is_shape_arithmetic(ctx, value) for value in (condition, one, other)):
+        change = ctx.emit("Mul", cast(ctx, condition, "int32"), ctx.emit("Sub", one, other))
+        return ctx.emit("AddV2", other, change)
     ranks = [ctx.rank(value) for value in (condition, one, other)]
     if max(ranks) <= MAX_RANK:
         return cast(ctx, ctx.emit("SelectV2", condition, one, other), dtype)
@@ -116,6 +95,12 @@ def select(ctx: LoweringContext, condition: Ref, one: Ref, other: Ref) -> Ref:
     flat = [ctx.emit("Reshape", part, ctx.param([-1])) for part in parts]
     chosen = ctx.emit("SelectV2", cast(ctx, flat[0], "bool"), flat[1], flat[2])
     return cast(ctx, reshape(ctx, chosen, full, zeros), dtype)
+
+
+def _is_shape_arithmetic(ctx: LoweringContext, value: Ref) -> bool:
+    """Whether a value is as small as a shape and on the host, where it has to stay: SelectV2 would move it away."""
+    count = n_elements(ctx.type(value).shape)
+    return count is not None and count <= MAX_SHAPE_ELEMENTS and is_on_host(ctx, value)
 
 
 def pad(ctx: LoweringContext, x: Ref, pads: Sequence[tuple[int, int]], value: float | Ref = 0.0) -> Ref:

@@ -24,6 +24,8 @@ def empty(ctx: LoweringContext, index: int = 0) -> Ref | None:
     if shape is None or 0 not in shape or not all(isinstance(dim, int) for dim in shape):
         return None
     storage = ctx.output_type(index).dtype.storage
+    if storage not in TF_TYPE:
+        return None
     return ctx.data(np.zeros([int(dim or 0) for dim in shape], dtype=storage))
 
 

@@ -27,6 +27,7 @@ def prepare(
     proto.CopyFrom(loaded.proto)
     if shapes:
         _declare(proto.graph, shapes)
+    _spell_defaults(proto.graph)
     proto = _inline(proto, has_lowering)
     model = view(_infer(proto), loaded.constants)
     graph = fold_constants(model.graph, model.opsets)
@@ -51,6 +52,13 @@ def _declare(graph: onnx.GraphProto, shapes: Mapping[str, Sequence[int | str]]) 
         for info in graph.output:
             info.type.tensor_type.ClearField("shape")
         del graph.value_info[:]
+
+
+def _spell_defaults(graph: onnx.GraphProto) -> None:
+    """Write out a default that shape inference gets wrong: an STFT is one-sided unless it says otherwise."""
+    for node in graph.node:
+        if node.op_type == "STFT" and all(attribute.name != "onesided" for attribute in node.attribute):
+            node.attribute.append(onnx.helper.make_attribute("onesided", 1))
 
 
 def _inline(proto: onnx.ModelProto, has_lowering: HasLowering) -> onnx.ModelProto:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from converter import __version__
 from converter.lowering import REGISTRY, lower
+from converter.lowering.ops import load_all
 from converter.onnx_model import LoadedOnnx, OnnxModel, prepare
 from converter.tfjs.graph import Graph, Ref
 from converter.tfjs.optable import needs_async
 from converter.tfjs.passes import optimise
+from converter.tfjs.verify import verify
 from converter.tfjs.write import write
 
 GENERATOR = f"compat-export {__version__}"
@@ -35,8 +37,6 @@ def compile_onnx(
 
     Raises: UnsupportedError naming every node that can't be converted; CheckpointError if the model is inconsistent.
     """
-    from converter.lowering.ops import load_all
-
     load_all()
     model = prepare(loaded, has_lowering=REGISTRY.has, shapes=shapes)
     lowered = lower(model)
@@ -44,6 +44,7 @@ def compile_onnx(
         on_pass("lowering", lowered.graph)
     graph = optimise(lowered.graph, skip=skip_passes, on_pass=on_pass)
     graph.metadata["async"] = needs_async(graph)
+    verify(graph)
     return Compiled(graph, model, lowered.values)
 
 

@@ -39,6 +39,7 @@ BANNED: Mapping[str, str] = {
     "LookupTableSize": _TABLES,
     "LookupTableSizeV2": _TABLES,
     "MatrixBandPart": "reads num_upper from operand 1 (op_list/matrices.js:259); emit Range and LessEqual",
+    "MaxPool3D": "wasm starts the maximum from FLT_MIN (probed): wrong where it is <= 0; emit MaxPool twice",
     "MaxPoolWithArgmax": "wasm starts from FLT_MIN, webgl returns float32 indices; emit ArgMax of stacked slices",
     "Merge": _FRAMES,
     "NextIteration": _FRAMES,
@@ -70,7 +71,7 @@ BANNED: Mapping[str, str] = {
 }
 
 _CONV_2D = frozenset({"Conv2D", "_FusedConv2D", "DepthwiseConv2dNative", "FusedDepthwiseConv2dNative"})
-_POOLS_3D = frozenset({"AvgPool3D", "MaxPool3D"})
+_POOLS_3D = frozenset({"AvgPool3D"})
 _POOLS = frozenset({"AvgPool", "MaxPool"}) | _POOLS_3D
 _FUSED = frozenset({"_FusedConv2D", "FusedDepthwiseConv2dNative", "_FusedMatMul"})
 _VOLUMES = _POOLS_3D | {"Conv3D"}
@@ -90,7 +91,6 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "Fill": ("T",),
     "FusedDepthwiseConv2dNative": ("strides", "padding", "fused_ops", "num_args"),
     "MaxPool": ("ksize", "strides", "padding"),
-    "MaxPool3D": ("ksize", "strides", "padding"),
     "MirrorPad": ("mode",),
     "OneHot": ("T",),
     "Ones": ("T",),

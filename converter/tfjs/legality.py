@@ -29,7 +29,7 @@ _REDUCTIONS = frozenset({"All", "Any", "Max", "Mean", "Min", "Prod", "Sum"})
 _ALONG_ONE_AXIS = frozenset({"ArgMax", "ArgMin", "Cumprod", "Cumsum"})
 _NOT_EMPTY = _REDUCTIONS | _ALONG_ONE_AXIS | {
     "AvgPool", "AvgPool3D", "BatchMatMulV2", "Conv2D", "Conv2DBackpropInput", "Conv3D", "DepthwiseConv2dNative",
-    "FusedDepthwiseConv2dNative", "LogSoftmax", "MatMul", "MaxPool", "MaxPool3D", "Softmax", "StridedSlice", "TopKV2",
+    "FusedDepthwiseConv2dNative", "LogSoftmax", "MatMul", "MaxPool", "Softmax", "StridedSlice", "TopKV2",
     "_FusedConv2D", "_FusedMatMul",
 }  # fmt: skip
 

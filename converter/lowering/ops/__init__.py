@@ -6,6 +6,7 @@ from importlib import import_module
 FAMILIES = (
     "activation",
     "arithmetic",
+    "bitwise",
     "conv",
     "conv_transpose",
     "conversion",
@@ -27,6 +28,7 @@ FAMILIES = (
     "scatter",
     "shape",
     "slicing",
+    "spectral",
 )
 
 

@@ -42,7 +42,7 @@ class Direction:
         return slice(number * self.hidden, (number + 1) * self.hidden)
 
 
-@lowers("RNN", since=(1, 7, 14, 22))
+@lowers("RNN", since=(7, 14, 22))
 def lower_rnn(ctx: LoweringContext) -> None:
     """H = f(X @ W' + H @ R' + Wb + Rb), moment by moment.
 

@@ -106,8 +106,8 @@ def _axes(ctx: LoweringContext) -> Axes:
         axes = ctx.attr("axes", None)
     else:
         axes = ctx.ints(1)
+        ctx.attr("noop_with_empty_axes", 0)
         if axes is None and ctx.has(1) and ctx.onnx_type(1).shape != (0,):
-            ctx.attr("noop_with_empty_axes", 0)
             return host.argument(ctx, 1, "the axes")
     if axes:
         return [ctx.axis(axis, rank) for axis in axes]

@@ -71,7 +71,7 @@ def lower_concat(ctx: LoweringContext) -> None:
 
 
 def _joinable(ctx: LoweringContext, index: int) -> Ref:
-    """An operand; the constant parts of a shape as constants of their own, so that no device takes them from the host."""
+    """An operand; the constant parts of a shape as constants of their own, so that they stay on the host."""
     values = ctx.known(index)
     if values is not None and values.ndim == 1 and values.size <= 8 and ctx.dtype(index).is_integer:
         return host.number(ctx, *map(int, values))
@@ -86,7 +86,7 @@ def lower_split(ctx: LoweringContext) -> None:
     """
     x = ctx.operand(0)
     at = ctx.axis(ctx.attr("axis", 0), ctx.rank(x))
-    count = ctx.attr("num_outputs", ctx.n_outputs)
+    count = ctx.attr("num_outputs", len(ctx.node.outputs))
     if count < ctx.n_outputs:
         ctx.refuse(f"num_outputs is {count}, but the node has {ctx.n_outputs} outputs")
     sizes = ctx.attr("split", None) if ctx.since < 13 else ctx.ints(1)

@@ -166,7 +166,7 @@ def _non_max_suppression(call: Call) -> tuple[TensorType, ...]:
 
 
 RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(("AvgPool", "AvgPool3D", "MaxPool", "MaxPool3D"), _pool),
+    **dict.fromkeys(("AvgPool", "AvgPool3D", "MaxPool"), _pool),
     **dict.fromkeys(("Conv2D", "Conv3D", "DepthwiseConv2dNative", "FusedDepthwiseConv2dNative", "_FusedConv2D"), _conv),
     **dict.fromkeys(("BatchMatMulV2", "MatMul", "_FusedMatMul"), _mat_mul),
     **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _batch_norm),

@@ -5,10 +5,12 @@ from collections.abc import Callable, Collection
 from converter.tfjs.graph import Graph
 from converter.tfjs.passes.common_subexpressions import common_subexpressions
 from converter.tfjs.passes.dead_code import dead_code
+from converter.tfjs.passes.flatten_products import flatten_products
 from converter.tfjs.passes.fold_batch_norm import fold_batch_norm
 from converter.tfjs.passes.fold_constants import fold_constants
 from converter.tfjs.passes.fuse_bias_activation import fuse_bias_activation
 from converter.tfjs.passes.nhwc_layout import nhwc_layout
+from converter.tfjs.passes.part_host_values import part_host_values
 from converter.tfjs.passes.settle_casts import settle_casts
 from converter.tfjs.passes.simplify import simplify
 
@@ -18,12 +20,14 @@ PASSES: dict[str, Pass] = {
     "fold-constants": fold_constants,
     "simplify": simplify,
     "nhwc-layout": nhwc_layout,
-    "simplify-after-layout": simplify,
+    "flatten-products": flatten_products,
+    "simplify-again": simplify,
     "fold-batch-norm": fold_batch_norm,
     "fuse-bias-activation": fuse_bias_activation,
     "common-subexpressions": common_subexpressions,
     "settle-casts": settle_casts,
     "dead-code": dead_code,
+    "part-host-values": part_host_values,
 }
 
 

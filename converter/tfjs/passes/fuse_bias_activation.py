@@ -57,8 +57,8 @@ class _Fusing:
     def _is_fusible(self, node: Node) -> bool:
         """Whether the fused op is right on every backend.
 
-        _FusedMatMul of wasm adds the wrong element of the bias, from the second row on, unless it runs one plain product
-        of two matrices (probed; the path without XNNPACK clamps the index into the bias).
+        _FusedMatMul of wasm adds the wrong element of the bias from the second row on, unless it runs one plain product
+        of two matrices (probed; its path without XNNPACK clamps the index into the bias).
         """
         if node.outputs[0].dtype != "float32" or _depth(node) is None:
             return False
@@ -84,7 +84,11 @@ class _Fusing:
             depth = _depth(product.node) or 0
             if array.shape == (depth,):
                 return self._keep(replace(product, bias=other, last=node))
-            if array.ndim <= (product.node.outputs[0].rank or 0) and array.shape[-1:] == (depth,) and array.size == depth:
+            if (
+                array.ndim <= (product.node.outputs[0].rank or 0)
+                and array.shape[-1:] == (depth,)
+                and array.size == depth
+            ):
                 return self._keep(replace(product, bias=array.reshape(depth), last=node))
         return False
 

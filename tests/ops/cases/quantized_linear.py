@@ -25,8 +25,8 @@ def qconv(name, w, w_scale, w_zero, attrs=None, bias=None, constants=("W", "XS",
     return Case(f"qlinearconv-{name}", "QLinearConv", inputs, attrs or {}, constants=named, outputs=UINT8)
 
 
-def qmatmul(name, a=ROWS, a_zero=np.uint8(100), a_scale=0.02, b=MATRIX, b_zero=np.int8(3), b_scale=0.03, **rest):
-    inputs = {"A": a, "AS": F(a_scale), "AZ": a_zero, "B": b, "BS": F(b_scale), "BZ": b_zero}
+def qmatmul(name, a=ROWS, a_scale=0.02, b=MATRIX, b_zero=3, b_scale=0.03, **rest):
+    inputs = {"A": a, "AS": F(a_scale), "AZ": np.uint8(100), "B": b, "BS": F(b_scale), "BZ": np.int8(b_zero)}
     inputs |= {"YS": F(0.25), "YZ": np.uint8(128)}
     constants = rest.pop("constants", ["AS", "AZ", "B", "BS", "BZ", "YS", "YZ"])
     return Case(f"qlinearmatmul-{name}", "QLinearMatMul", inputs, constants=constants, outputs=UINT8, **rest)
@@ -87,7 +87,7 @@ CASES = [
     ),
     qmatmul("10", opset=10),
     qmatmul("21", opset=21),
-    qmatmul("per-column", b_scale=[0.03, 0.02, 0.01, 0.04, 0.05], b_zero=np.int8([1, 2, 3, 4, 5]), opset=21),
+    qmatmul("per-column", b_scale=[0.03, 0.02, 0.01, 0.04, 0.05], b_zero=[1, 2, 3, 4, 5], opset=21),
     qmatmul("not-constant", opset=21, constants=[]),
     qmatmul("batched", a=draw(2, 3, 20), b=draw(2, 20, 4, dtype=np.int8), opset=21),
 ]

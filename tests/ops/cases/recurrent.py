@@ -41,7 +41,12 @@ HARD = {
 
 CASES = [
     # onnxruntime begins at opset 7; the evaluator knows LSTM, GRU and RNN in their plainest form.
-    *(recurrent(f"{opset}", op, "B", opset=opset, reference="evaluator") for op in GATES for opset in (1, 7)),
+    *(
+        recurrent(f"{opset}", op, "B", opset=opset, reference="evaluator")
+        for op in GATES
+        for opset in (1, 7)
+        if (op, opset) != ("RNN", 1)
+    ),
     recurrent("3", "GRU", "B", opset=3, reference="evaluator"),
     *(recurrent(f"{opset}", op, "B", opset=opset) for op in GATES for opset in (13, 14, 22)),
     *(recurrent("bare", op) for op in GATES),

@@ -14,7 +14,9 @@ def scaled(name, scales, attrs, *, shape=IMAGE, array=None, roi=(), opset=13, **
     return Case(f"resize-{name}", "Resize", inputs, attrs, opset=opset, constants=["roi", "scales"], **more)
 
 
-def sized(name, sizes, attrs, *, shape=IMAGE, array=None, roi=(), opset=13, constants=("roi", "scales", "sizes"), **more):
+def sized(
+    name, sizes, attrs, *, shape=IMAGE, array=None, roi=(), opset=13, constants=("roi", "scales", "sizes"), **more
+):
     inputs = {
         "X": shape if array is None else array,
         "roi": np.float32(roi),
@@ -75,8 +77,8 @@ NEAREST = [
 
 LINEAR = [
     *(
-        scaled(f"linear-{coordinates}-{name}", scales, {"mode": "linear", "coordinate_transformation_mode": coordinates},
-               declared=declared)
+        scaled(f"linear-{coordinates}-{name}", scales,
+               {"mode": "linear", "coordinate_transformation_mode": coordinates}, declared=declared)
         for coordinates in COORDINATES
         for name, scales, declared in (
             ("up", [1, 1, 2, 3], BATCH),
@@ -124,8 +126,9 @@ CUBIC = [
     scaled("cubic-a", [1, 1, 2, 1.5], {"mode": "cubic", "cubic_coeff_a": -0.5}),
     scaled("cubic-exclude", [1, 1, 0.8, 2], {"mode": "cubic", "exclude_outside": 1}),
     scaled("cubic-antialias", [1, 1, 0.6, 0.5], {"mode": "cubic", "antialias": 1}, opset=18),
-    scaled("cubic-antialias-exclude", [1, 1, 0.6, 0.5], {"mode": "cubic", "antialias": 1, "exclude_outside": 1},
-           opset=18),
+    scaled(
+        "cubic-antialias-exclude", [1, 1, 0.6, 0.5], {"mode": "cubic", "antialias": 1, "exclude_outside": 1}, opset=18
+    ),
     sized("cubic-sizes", [1, 2, 9, 4], {"mode": "cubic", "coordinate_transformation_mode": "asymmetric"}),
 ]
 

@@ -51,8 +51,8 @@ ELEMENTS = [
     *(elements(f"{name}-16", (2, 5), TWICE, 1, None, name, opset=16) for name in ("add", "mul")),
     *(elements(f"{name}-large", (30, 40), BIG % 5, 1, None, name) for name in REDUCTIONS),
     *(
-        elements(f"{name}-int32", ints(4, 3) - 5, i64([1, 1, 0], [1, 3, -1]), 0, np.int32([[3, -9, 2], [5, 1, 7]]), name,
-                 outputs=INT32)
+        elements(f"{name}-int32", ints(4, 3) - 5, i64([1, 1, 0], [1, 3, -1]), 0, np.int32([[3, -9, 2], [5, 1, 7]]),
+                 name, outputs=INT32)
         for name in REDUCTIONS
     ),
     elements("int64", ints(3, 3).astype(np.int64), ROWS, 0, -ints(2, 3).astype(np.int64), outputs=INT64),
@@ -63,6 +63,7 @@ ELEMENTS = [
 
 CELLS = i64([0, 1], [1, -1], [0, 2])
 ROW = i64([1], [1], [-2])
+MANY_ROWS = np.arange(40).reshape(40, 1) % 7
 ND = [
     *(nd(f"{opset}", (2, 3, 4), CELLS, (3, 4), opset=opset) for opset in (11, 13, 16, 18)),
     nd("known", (2, 3, 4), CELLS, (3, 4), known=True),
@@ -76,7 +77,7 @@ ND = [
     nd("nothing", (3, 4), np.zeros((0, 1), np.int64), np.zeros((0, 4), np.float32)),
     *(nd(f"{name}-twice", (4, 3), ROW, (3, 3), name) for name in REDUCTIONS),
     *(nd(f"{name}-16", (4, 3), ROW, (3, 3), name, opset=16) for name in ("add", "mul")),
-    *(nd(f"{name}-large", (20, 60), np.arange(40).reshape(40, 1) % 7, (40, 60), name, atol=1e-4) for name in REDUCTIONS),
+    *(nd(f"{name}-large", (20, 60), MANY_ROWS, (40, 60), name, atol=1e-4) for name in REDUCTIONS),
     *(
         nd(f"{name}-int64", ints(4, 2).astype(np.int64), ROW, i64([2, -3], [4, 5], [-1, 0]), name, outputs=INT64)
         for name in REDUCTIONS

@@ -37,7 +37,8 @@ REFUSED = [
         "how many windows ceil_mode adds", "--bind",
     ),
     (
-        Case("ceil-before-22", "MaxPool", {"X": (1, 1, 4, 4)}, {"kernel_shape": [1, 1], "strides": [2, 2], "ceil_mode": 1}),
+        Case("ceil-before-22", "MaxPool", {"X": (1, 1, 4, 4)},
+             {"kernel_shape": [1, 1], "strides": [2, 2], "ceil_mode": 1}),
         "ceil_mode makes 2 windows, ONNX infers 3", "opset 22",
     ),
     (
@@ -86,7 +87,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("case", "reason", "hint"), REFUSED, ids=lambda value: value.id if isinstance(value, Case) else "")
+@pytest.mark.parametrize(("case", "reason", "hint"), REFUSED, ids=[row[0].id for row in REFUSED])
 def test_what_cannot_be_right_is_refused_with_reason_and_hint(case, reason, hint):
     with pytest.raises(UnsupportedError) as caught:
         compile_onnx(load_bytes(case.model().SerializeToString(), where=case.id))

@@ -9,7 +9,7 @@ from converter.lowering.window import Axis, Window, same_pads
 
 AXES = st.builds(
     Axis,
-    size=st.integers(6, 20),
+    size=st.integers(8, 20),
     kernel=st.integers(1, 4),
     stride=st.integers(1, 4),
     dilation=st.integers(1, 2),

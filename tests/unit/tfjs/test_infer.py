@@ -201,7 +201,6 @@ CASES = [
     Case("Conv2DBackpropInput", ["int32[4]", "float32[3,3,3,5]", "float32[N,4,4,5]"], "float32[N,?,?,3]", SAME_BY_2),
     Case("MaxPool", ["float32[N,8,9,3]"], "float32[N,4,4,3]", POOL),
     Case("AvgPool", ["float32[N,8,9,3]"], "float32[N,4,5,3]", {**POOL, "padding": "SAME"}),
-    Case("MaxPool3D", ["float32[N,5,4,3,2]"], "float32[N,3,2,2,2]", POOL_3D),
     Case("AvgPool3D", ["float32[N,5,4,3,2]"], "float32[N,3,2,2,2]", POOL_3D),
     Case("MatMul", ["float32[N,3]", "float32[3,4]"], "float32[N,4]"),
     Case("MatMul", ["float32[3,N]", "float32[4,3]"], "float32[N,4]", {"transpose_a": True, "transpose_b": True}),

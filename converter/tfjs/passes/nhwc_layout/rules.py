@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from converter.tfjs.graph import Attr, Node, Ref
+from converter.tfjs.passes.families import BROADCASTING, UNARY
 from converter.tfjs.passes.nhwc_layout.combine import add_n, concat, elementwise
 from converter.tfjs.passes.nhwc_layout.lazy import MOVABLE, Layout
 from converter.tfjs.passes.nhwc_layout.regroup import expand_dims, reshape, squeeze
@@ -153,21 +154,9 @@ def _broadcast_to(layout: Layout, node: Node) -> bool:
     return lazy is not None and node.outputs[0].rank == len(lazy.perm) and _by_axis(layout, node, 1)
 
 
-_UNARY = (
-    "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Cast", "Ceil", "ClipByValue", "Cos", "Cosh", "Elu",
-    "Erf", "Exp", "Expm1", "Floor", "Identity", "IsFinite", "IsInf", "IsNan", "LeakyRelu", "Log", "Log1p", "LogicalNot",
-    "Neg", "OnesLike", "Reciprocal", "Relu", "Relu6", "Round", "Rsqrt", "Selu", "Sigmoid", "Sign", "Sin", "Sinh",
-    "Softplus", "Sqrt", "Square", "StopGradient", "Tan", "Tanh", "ZerosLike",
-)  # fmt: skip
-_ELEMENTWISE = (
-    "Add", "AddV2", "Atan2", "Div", "DivNoNan", "Equal", "FloorDiv", "FloorMod", "Greater", "GreaterEqual", "Less",
-    "LessEqual", "LogicalAnd", "LogicalOr", "Maximum", "Minimum", "Mod", "Mul", "NotEqual", "Pow", "RealDiv",
-    "SelectV2", "SquaredDifference", "Sub",
-)  # fmt: skip
-
 RULES: Mapping[str, _Rule] = {
-    **dict.fromkeys(_UNARY, _unary),
-    **dict.fromkeys(_ELEMENTWISE, elementwise),
+    **dict.fromkeys(UNARY, _unary),
+    **dict.fromkeys(BROADCASTING, elementwise),
     **dict.fromkeys(("BiasAdd", "LogSoftmax", "Prelu", "Softmax"), _last_axis),
     **dict.fromkeys(("Max", "Mean", "Min", "Prod", "Sum"), _reduce),
     **dict.fromkeys(("ArgMax", "ArgMin"), lambda layout, node: _along(layout, node, 0, 1, drops=True)),

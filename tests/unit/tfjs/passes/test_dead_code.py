@@ -33,7 +33,9 @@ def function(names: NameAllocator, op: str) -> Graph:
 
 def test_functions_that_nothing_calls_go():
     net = Net()
-    net.graph.functions = {name: function(net.builder.names, op) for name, op in (("f", "Abs"), ("g", "Neg"), ("h", "Exp"))}
+    net.graph.functions = {
+        name: function(net.builder.names, op) for name, op in (("f", "Abs"), ("g", "Neg"), ("h", "Exp"))
+    }
     x = net.input("x", 4)
     flag = net("Less", net.input("flag"), net.data(0.0))
     type_ = TensorType("float32", (4,))

@@ -15,7 +15,11 @@ BOOLS = np.array([True, False])
 
 def _binary(op, *kinds):
     for values in kinds:
-        yield f"{op}-{values.dtype}", op, lambda net, values=values: (net.data(values), net.data(values[:, ::-1] + values.dtype.type(4)))
+        yield (
+            f"{op}-{values.dtype}",
+            op,
+            lambda net, values=values: (net.data(values), net.data(values[:, ::-1] + values.dtype.type(4))),
+        )
 
 
 def _unary(op, values):

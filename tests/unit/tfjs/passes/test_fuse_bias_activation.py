@@ -4,7 +4,12 @@ from pass_graphs import Net, assert_same, ops
 
 from converter.tfjs.passes.fuse_bias_activation import fuse_bias_activation
 
-FUSED = {"conv": "_FusedConv2D", "depthwise": "FusedDepthwiseConv2dNative", "matrix": "_FusedMatMul", "stack": "_FusedMatMul"}
+FUSED = {
+    "conv": "_FusedConv2D",
+    "depthwise": "FusedDepthwiseConv2dNative",
+    "matrix": "_FusedMatMul",
+    "stack": "_FusedMatMul",
+}
 ACTIVATIONS = ("Relu", "Relu6", "Elu", "Sigmoid", "LeakyRelu", "Prelu")
 
 
