@@ -27,6 +27,19 @@ def after(first: Sequence[int], then: Sequence[int]) -> Perm:
     return tuple(first[axis] for axis in then)
 
 
+def dropped(perm: Sequence[int], axes: Sequence[int]) -> Perm:
+    """The permutation of the other axes, once some are gone from the value moved."""
+    kept = [place for axis, place in enumerate(perm) if axis not in axes]
+    return tuple(sorted(kept).index(place) for place in kept)
+
+
+def inserted(perm: Sequence[int], axis: int) -> Perm:
+    """The permutation with a new axis, which lies where the one that it precedes is, or last."""
+    place = perm[axis] if axis < len(perm) else len(perm)
+    later = [one + (one >= place) for one in perm]
+    return (*later[:axis], place, *later[axis:])
+
+
 def moved(dims: Sequence[Dim], perm: Sequence[int]) -> tuple[Dim, ...]:
     """The dimensions of a value after a permutation."""
     return tuple(dims[axis] for axis in perm)

@@ -1,6 +1,6 @@
 """A problem for a runtime: one ONNX node, its inputs, and what may differ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
@@ -19,7 +19,8 @@ class Case:
     `inputs` maps each operand, in order, to a shape (seeded float32 values in [-1, 1]) or to an array; an operand that
     the node skips is named "". Those in `constants` become initializers. `declared` gives an input other dims than
     its array has: names for dynamic ones. `outputs` gives the ONNX element type of each output ("" skips one).
-    `reference` is what decides: onnxruntime, or ONNX's own evaluator where onnxruntime has no kernel.
+    `reference` is what decides: onnxruntime; ONNX's own evaluator where onnxruntime has no kernel; where neither has
+    one, a function of the operands.
     """
 
     id: str
@@ -32,7 +33,7 @@ class Case:
     outputs: Mapping[str, int] = field(default_factory=lambda: {"Y": TensorProto.FLOAT})
     atol: float = 1e-5
     rtol: float = 1e-4
-    reference: str = "onnxruntime"
+    reference: str | Callable[..., np.ndarray] = "onnxruntime"
 
     def arrays(self) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(crc32(self.id.encode()))

@@ -23,6 +23,8 @@ def expected(case: Case) -> dict[str, np.ndarray]:
     proto = case.model()
     if case.reference == "onnxruntime":
         return OnnxRuntime().load(proto.SerializeToString()).run(case.feed()).outputs
+    if callable(case.reference):
+        return {proto.graph.output[0].name: case.reference(*case.arrays().values())}
     results = ReferenceEvaluator(proto).run(None, case.feed())
     return {info.name: np.asarray(array) for info, array in zip(proto.graph.output, results, strict=True)}
 

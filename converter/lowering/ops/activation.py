@@ -17,13 +17,15 @@ def lower_leaky_relu(ctx: LoweringContext) -> None:
     ctx.result(ctx.emit("LeakyRelu", ctx.operand(0), alpha=float(ctx.attr("alpha", 0.01))))
 
 
-@lowers("PRelu", since=(7, 9, 16))
+@lowers("PRelu", since=(6, 7, 9, 16))
 def lower_prelu(ctx: LoweringContext) -> None:
     """Y = X where X >= 0, else slope * X; slope broadcasts to X.
 
     Emits: max(X, 0) + slope * min(X, 0), which is also right for integers.
     """
     x, slope = ctx.operand(0), ctx.operand(1)
+    if ctx.since == 6 and ctx.rank(slope) == 1 and ctx.rank(x) > 2:  # one slope for each channel, not broadcast
+        slope = reshape(ctx, slope, (*ctx.dims(slope), *[1] * (ctx.rank(x) - 2)))
     zero = ctx.data(np.zeros((), dtype=np.float32 if ctx.type(x).dtype == "float32" else np.int32))
     negative = ctx.emit("Mul", slope, ctx.emit("Minimum", x, zero))
     ctx.result(ctx.emit("AddV2", ctx.emit("Maximum", x, zero), negative))

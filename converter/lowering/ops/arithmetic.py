@@ -5,7 +5,7 @@ from functools import reduce
 import numpy as np
 
 from converter.lowering.context import LoweringContext
-from converter.lowering.legal import cast, wrapped
+from converter.lowering.legal import cast, reshape, wrapped
 from converter.lowering.registry import lowers
 from converter.tfjs.graph import Ref
 
@@ -20,6 +20,24 @@ def lower_binary(ctx: LoweringContext) -> None:
     Emits: AddV2, Sub or Mul.
     """
     result = ctx.emit(BINARY[ctx.node.op], ctx.operand(0), ctx.operand(1))
+    ctx.result(wrapped(ctx, result, ctx.dtype(0)))
+
+
+@lowers("Add", "Sub", "Mul", "Div", since=(6,))
+def lower_legacy_binary(ctx: LoweringContext) -> None:
+    """C = A op B before opset 7: B only broadcasts where `broadcast` says so, from `axis` of A on.
+
+    Emits: AddV2, Sub, Mul or RealDiv, with B reshaped to A's rank.
+    """
+    a, b = ctx.operand(0), ctx.operand(1)
+    broadcast, axis = ctx.attr("broadcast", 0), ctx.attr("axis", None)
+    if broadcast and axis is not None:
+        dims = ctx.dims(b)
+        after = ctx.rank(a) - ctx.axis(int(axis), ctx.rank(a)) - len(dims)
+        b = reshape(ctx, b, (*dims, *[1] * max(after, 0)))
+    if ctx.node.op == "Div" and ctx.type(a).dtype == "int32":
+        ctx.refuse("integer division before opset 7", hint="export at opset 7 or newer")
+    result = ctx.emit({**BINARY, "Div": "RealDiv"}[ctx.node.op], a, b)
     ctx.result(wrapped(ctx, result, ctx.dtype(0)))
 
 

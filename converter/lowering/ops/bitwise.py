@@ -61,7 +61,7 @@ def _looked_up(ctx: LoweringContext, a: Ref, b: Ref, digits: int, *, signed: boo
     rank = max(ctx.rank(a), ctx.rank(b))
     if rank >= MAX_RANK:
         ctx.refuse(f"bits of a value of rank {rank}", hint="reshape it to a lower rank")
-    places = BASE ** np.arange(digits)[None]  # a matrix: WebGPU broadcasts no vector to rank 5
+    places = (BASE ** np.arange(digits)).reshape((1, -1) if rank else -1)  # WebGPU broadcasts no vector to rank 5
     one, other = (_digits(ctx, value, places) for value in (a, b))
     index = ctx.emit("AddV2", ctx.emit("Mul", one, ctx.data(_int(BASE))), other)
     if signed:

@@ -1,18 +1,18 @@
 """Matrix products."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from converter.lowering import host
 from converter.lowering.context import LoweringContext
 from converter.lowering.host import Size
-from converter.lowering.legal import cast, reshape, transpose
+from converter.lowering.legal import cast, reshape
 from converter.lowering.registry import lowers
-from converter.tfjs.graph import Dim, Ref, n_elements
+from converter.tfjs.graph import Ref
 
 
-@lowers("Gemm", since=(7, 9, 11, 13))
+@lowers("Gemm", since=(6, 7, 9, 11, 13))
 def lower_gemm(ctx: LoweringContext) -> None:
     """Y = alpha * op(A) @ op(B) + beta * C, where op transposes if asked to.
 
@@ -20,6 +20,7 @@ def lower_gemm(ctx: LoweringContext) -> None:
     Emits:  MatMul; Mul and AddV2 only where alpha, beta or C need them. Constants absorb transposition and factors.
     """
     alpha, beta = float(ctx.attr("alpha", 1.0)), float(ctx.attr("beta", 1.0))
+    ctx.ignore_attrs("broadcast")  # before opset 7: C broadcasts whether it is set or not
     transpose_a, transpose_b = bool(ctx.attr("transA", 0)), bool(ctx.attr("transB", 0))
     integer = ctx.dtype(0).is_integer
     a = cast(ctx, ctx.operand(0), "float32")
@@ -97,43 +98,3 @@ def _drop_vector_axes(ctx: LoweringContext, y: Ref, row: bool, column: bool) -> 
     rank = ctx.rank(y)
     axes = ([rank - 2] if row else []) + ([rank - 1] if column else [])
     return ctx.emit("Squeeze", y, squeeze_dims=axes)
-
-
-@lowers("Einsum", since=(12, 28))
-def lower_einsum(ctx: LoweringContext) -> None:
-    """Y = the Einstein sum of one or two operands without repeated or broadcast (`...`) subscripts.
-
-    Emits: Transpose, Reshape and BatchMatMulV2; the Einsum kernel is missing on wasm.
-    """
-    left, _, right = str(ctx.attr("equation")).replace(" ", "").partition("->")
-    terms = left.split(",")
-    if len(terms) != 2 or "." in left or not right or any(len(set(term)) != len(term) for term in (*terms, right)):
-        ctx.refuse("only products of two operands with distinct subscripts and an explicit result are expressed")
-    a, b = cast(ctx, ctx.operand(0), "float32"), cast(ctx, ctx.operand(1), "float32")
-    shared = [s for s in terms[0] if s in terms[1]]
-    batch, inner = [s for s in shared if s in right], [s for s in shared if s not in right]
-    rows = [s for s in terms[0] if s not in shared]
-    columns = [s for s in terms[1] if s not in shared]
-    if any(s not in right for s in rows + columns):
-        ctx.refuse("a subscript of one operand alone must be in the result")
-    sizes = {**dict(zip(terms[1], ctx.dims(b), strict=True)), **dict(zip(terms[0], ctx.dims(a), strict=True))}
-    if (
-        any(not isinstance(sizes[s], int) for s in [*inner, *rows, *columns])
-        and max(map(len, (inner, rows, columns))) > 1
-    ):
-        ctx.refuse("dynamic sizes that have to be merged", hint="fix them with `--bind name=size`")
-    left_matrix = _grouped(ctx, a, terms[0], (batch, rows, inner), sizes)
-    right_matrix = _grouped(ctx, b, terms[1], (batch, inner, columns), sizes)
-    product = ctx.emit("BatchMatMulV2", left_matrix, right_matrix, adj_x=False, adj_y=False)
-    order = [*batch, *rows, *columns]
-    y = reshape(ctx, product, [sizes[s] for s in order], a, b)
-    y = transpose(ctx, y, [order.index(s) for s in right])
-    ctx.result(cast(ctx, y, "int32") if ctx.dtype(0).is_integer else y)
-
-
-def _grouped(ctx: LoweringContext, x: Ref, term: str, groups: tuple[list[str], ...], sizes: Mapping[str, Dim]) -> Ref:
-    """`x` with its axes ordered by group; every group but the first (batch) merged into one axis."""
-    order = [s for group in groups for s in group]
-    moved = transpose(ctx, x, [term.index(s) for s in order])
-    merged = [sizes[group[0]] if len(group) == 1 else n_elements([sizes[s] for s in group]) for group in groups[1:]]
-    return reshape(ctx, moved, [*(sizes[s] for s in groups[0]), *merged], x)

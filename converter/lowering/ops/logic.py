@@ -21,6 +21,8 @@ def lower_comparison(ctx: LoweringContext) -> None:
 
     Emits: the comparison; bools are compared as int32.
     """
+    if ctx.dtype(0).name == "string":
+        ctx.refuse("TF.js can't compare strings on every backend", hint="keep text outside the model")
     a, b = as_number(ctx, ctx.operand(0)), as_number(ctx, ctx.operand(1))
     ctx.result(ctx.emit(COMPARISONS[ctx.node.op], a, b))
 

@@ -7,6 +7,7 @@ X = np.linspace(-7, 7, 24, dtype=np.float32).reshape(2, 3, 4)
 
 CASES = [
     *(Case(f"leakyrelu-{opset}", "LeakyRelu", {"X": X}, {"alpha": 0.2}, opset=opset) for opset in (6, 16)),
+    Case("prelu-6", "PRelu", {"X": X, "S": (3,)}, opset=6, reference=lambda x, s: np.where(x < 0, s[:, None] * x, x)),
     *(Case(f"prelu-{opset}", "PRelu", {"X": X, "S": (3, 1)}, opset=opset) for opset in (7, 9, 16)),
     Case("prelu-const", "PRelu", {"X": X, "S": (4,)}, constants=["S"]),
     *(Case(f"elu-{opset}", "Elu", {"X": X}, opset=opset) for opset in (6, 22)),

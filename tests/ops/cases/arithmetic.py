@@ -7,8 +7,25 @@ INT32, INT64 = {"Y": TensorProto.INT32}, {"Y": TensorProto.INT64}
 SIGNED = np.array([[-7, 7, -8, 9], [5, -5, 0, 3]], dtype=np.int32)
 DIVISORS = np.array([[2, -2, -3, 4], [5, 2, 3, -3]], dtype=np.int32)
 BYTES = np.array([250, 3, 128, 0], dtype=np.uint8)
+LEGACY = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}
 
 CASES = [
+    *(
+        Case(f"{op.lower()}-6", op, {"A": (2, 3), "B": (2, 3)}, opset=6, reference=function)
+        for op, function in LEGACY.items()
+    ),
+    *(
+        Case(
+            f"{op.lower()}-6-axis",
+            op,
+            {"A": (2, 3, 4), "B": (3,)},
+            {"broadcast": 1, "axis": 1},
+            opset=6,
+            reference=lambda a, b, function=function: function(a, b[:, None]),
+        )
+        for op, function in LEGACY.items()
+    ),
+    Case("add-6-suffix", "Add", {"A": (2, 3, 4), "B": (3, 4)}, {"broadcast": 1}, opset=6, reference=np.add),
     *(
         Case(f"{op.lower()}-{opset}", op, {"A": (2, 3, 4), "B": (3, 1)}, opset=opset)
         for op in ("Add", "Sub", "Mul")

@@ -6,6 +6,14 @@ from tests.ops.case import Case
 INTEGERS = np.arange(-6, 6, dtype=np.int32).reshape(3, 4)
 
 CASES = [
+    Case(
+        "gemm-6",
+        "Gemm",
+        {"A": (3, 4), "B": (4, 5), "C": (5,)},
+        {"broadcast": 1},
+        opset=6,
+        reference=lambda a, b, c: a @ b + c,
+    ),
     *(Case(f"gemm-{opset}", "Gemm", {"A": (3, 4), "B": (4, 5), "C": (5,)}, opset=opset) for opset in (7, 9, 11, 13)),
     Case(
         "gemm-const",
@@ -31,7 +39,8 @@ CASES = [
         "gemm-int32",
         "Gemm",
         {"A": INTEGERS, "B": INTEGERS.T.copy(), "C": np.int32([1, 2, 3])},
-        outputs={"Y": TensorProto.INT32}, reference="evaluator",
+        outputs={"Y": TensorProto.INT32},
+        reference="evaluator",
     ),
     *(Case(f"matmul-{opset}", "MatMul", {"A": (3, 4), "B": (4, 5)}, opset=opset) for opset in (8, 9, 13)),
     Case("matmul-stack", "MatMul", {"A": (2, 3, 4), "B": (2, 4, 5)}),
@@ -47,14 +56,4 @@ CASES = [
     Case("matmul-vector-right", "MatMul", {"A": (2, 3, 4), "B": (4,)}),
     Case("matmul-vectors", "MatMul", {"A": (4,), "B": (4,)}),
     Case("matmul-int32", "MatMul", {"A": INTEGERS, "B": INTEGERS.T.copy()}, outputs={"Y": TensorProto.INT32}),
-    Case("einsum-matrix", "Einsum", {"A": (3, 4), "B": (4, 5)}, {"equation": "ij,jk->ik"}),
-    Case("einsum-attention", "Einsum", {"A": (2, 3, 4, 5), "B": (2, 6, 4, 5)}, {"equation": "bqhd,bkhd->bhqk"}),
-    Case(
-        "einsum-dynamic",
-        "Einsum",
-        {"A": (2, 3, 4), "B": (2, 4, 5)},
-        {"equation": "bij,bjk->bki"},
-        declared={"A": ("batch", 3, 4), "B": ("batch", 4, 5)},
-    ),
-    Case("einsum-28", "Einsum", {"A": (3, 4), "B": (5, 4)}, {"equation": "ij,kj->ki"}, opset=28, reference="evaluator"),
 ]

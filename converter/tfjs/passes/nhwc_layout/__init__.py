@@ -8,6 +8,7 @@ that can work on the value moved does so and owes the same; any other gets the T
 from converter.tfjs.graph import Graph
 from converter.tfjs.passes.nhwc_layout.demand import wanted
 from converter.tfjs.passes.nhwc_layout.lazy import Layout
+from converter.tfjs.passes.nhwc_layout.price import Prices
 from converter.tfjs.passes.nhwc_layout.rules import RULES
 from converter.tfjs.rewrite import Rewrite, Rule, rewrite
 
@@ -15,16 +16,23 @@ from converter.tfjs.rewrite import Rewrite, Rule, rewrite
 def nhwc_layout(graph: Graph) -> Graph:
     """The graph with as few Transposes as this finds, never with more than it had."""
     best, least = graph, _n_transposes(graph)
-    for is_patient in (True, False):
-        found = rewrite(graph, lambda rw, is_patient=is_patient: _rule(rw, is_patient))  # type: ignore[misc]
+    for make_rule in (_looking_ahead, _always_later):
+        found = rewrite(graph, make_rule)
         n_found = _n_transposes(found)
-        if n_found < least or (is_patient and n_found == least):
+        if n_found < least or (best is graph and n_found == least):
             best, least = found, n_found
     return best
 
 
-def _rule(rw: Rewrite, is_patient: bool) -> Rule:
-    layout = Layout(rw, wanted(rw), is_patient)
+def _looking_ahead(rw: Rewrite) -> Rule:
+    return _rule(Layout(rw, wanted(rw), Prices(rw)))
+
+
+def _always_later(rw: Rewrite) -> Rule:
+    return _rule(Layout(rw, wanted(rw), None))
+
+
+def _rule(layout: Layout) -> Rule:
     return lambda node: node.op in RULES and RULES[node.op](layout, node)
 
 

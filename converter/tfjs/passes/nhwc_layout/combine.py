@@ -5,7 +5,8 @@ from functools import reduce
 from typing import NamedTuple
 
 from converter.tfjs.graph import Node, Ref
-from converter.tfjs.passes.nhwc_layout.lazy import FREE, MOVABLE, Cost, Layout, Lazy
+from converter.tfjs.passes.nhwc_layout.lazy import FREE, Cost, Layout, Lazy
+from converter.tfjs.passes.nhwc_layout.price import MOVABLE
 from converter.tfjs.permute import Perm, after, identity, inverse, is_identity, reshape_operand
 
 

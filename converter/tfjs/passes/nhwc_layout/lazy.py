@@ -5,10 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from converter.tfjs.graph import Attr, DataType, Node, Ref, TensorType, n_elements
+from converter.tfjs.passes.nhwc_layout.price import Prices
 from converter.tfjs.permute import Perm, identity, inverse, is_identity, keeps_order, moved, reshape_operand
 from converter.tfjs.rewrite import Rewrite
-
-MOVABLE = ("float32", "bool")  # int32 only survives a Transpose on every backend below 2^24, as float32
 
 
 class Lazy(NamedTuple):
@@ -36,10 +35,10 @@ FREE = Cost(0, 0, 0)
 class Layout:
     """What is owed in a graph being rebuilt, and the Transposes that were made."""
 
-    def __init__(self, rw: Rewrite, wanted: frozenset[Ref], is_patient: bool) -> None:
+    def __init__(self, rw: Rewrite, wanted: frozenset[Ref], prices: Prices | None) -> None:
         self.rw = rw
         self.wanted = wanted
-        self.is_patient = is_patient
+        self.prices = prices
         self.shapes: dict[Ref, tuple[Ref, Perm]] = {}
         self._lazy: dict[Ref, Lazy] = {}
         self._moved: dict[tuple[Ref, Perm], Ref] = {}

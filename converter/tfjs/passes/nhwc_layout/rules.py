@@ -1,16 +1,17 @@
 """Which operations can work on a value whose Transpose is still owed, and how their arguments move with its axes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from converter.tfjs.graph import Attr, Node, Ref
 from converter.tfjs.passes.families import BROADCASTING, UNARY
 from converter.tfjs.passes.nhwc_layout.combine import add_n, concat, elementwise
-from converter.tfjs.passes.nhwc_layout.lazy import MOVABLE, Layout
+from converter.tfjs.passes.nhwc_layout.lazy import Layout
+from converter.tfjs.passes.nhwc_layout.price import MOVABLE
 from converter.tfjs.passes.nhwc_layout.regroup import expand_dims, reshape, squeeze
 from converter.tfjs.passes.nhwc_layout.shapes import shape, slice_of_shape
-from converter.tfjs.permute import Perm, after, is_identity
+from converter.tfjs.permute import Perm, after, dropped, is_identity
 
 _Rule = Callable[[Layout, Node], bool]
 
@@ -20,12 +21,9 @@ def _transpose(layout: Layout, node: Node) -> bool:
     if perm is None or view is None or node.outputs[0].dtype not in MOVABLE:
         return False
     old, total = Ref(node.name), after(view.perm, tuple(int(axis) for axis in perm))
-    if layout.is_patient or old in layout.wanted:
-        layout.owe(old, view.base, total)
-    elif is_identity(total):
-        return layout.rw.forward(node, view.base)
-    else:
+    if not is_identity(total) and layout.prices is not None and layout.prices.is_better_now(old, total):
         return layout.rw.forward(node, layout.moved(view.base, total, node))
+    layout.owe(old, view.base, total)
     return True
 
 
@@ -104,12 +102,6 @@ def _reduce(layout: Layout, node: Node) -> bool:
     perm = lazy.perm if node.attrs.get("keep_dims") else dropped(lazy.perm, axes)
     argument = layout.rw.param(sorted(lazy.perm[axis] for axis in axes))
     return layout.emit(node, perm, lazy.base, argument, **node.attrs)
-
-
-def dropped(perm: Perm, axes: Sequence[int]) -> Perm:
-    """What is still owed after some axes are gone."""
-    kept = [place for axis, place in enumerate(perm) if axis not in axes]
-    return tuple(sorted(kept).index(place) for place in kept)
 
 
 def _along(layout: Layout, node: Node, data: int, axis: int, *, drops: bool = False) -> bool:
