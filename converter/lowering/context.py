@@ -13,6 +13,7 @@ from converter.tfjs.graph import Attr, Dim, Node, Ref, Shape, TensorType, merge_
 
 T = TypeVar("T")
 REQUIRED: Any = object()
+MAX_RANK = 6
 
 
 class LoweringContext:
@@ -182,14 +183,20 @@ class LoweringContext:
 
     def emit(self, op: str, *operands: Ref, **attrs: Attr) -> Ref:
         """Append an operation with one output."""
-        (output,) = self._builder.emit(op, *operands, name=f"{self.node.name}/{op}", types=None, **attrs)
+        (output,) = self.emit_all(op, *operands, types=None, **attrs)
         return output
 
     def emit_all(
         self, op: str, *operands: Ref, types: Sequence[TensorType] | None = None, **attrs: Attr
     ) -> tuple[Ref, ...]:
-        """Append an operation and return all its outputs; `types` replaces inference."""
-        return self._builder.emit(op, *operands, name=f"{self.node.name}/{op}", types=types, **attrs)
+        """Append an operation and return all its outputs; `types` replaces inference.
+
+        Raises: UnsupportedError if one has more dimensions than every backend can hold.
+        """
+        outputs = self._builder.emit(op, *operands, name=f"{self.node.name}/{op}", types=types, **attrs)
+        if any((self.type(output).rank or 0) > MAX_RANK for output in outputs):
+            self.refuse(f"it needs values of rank {self.type(outputs[0]).rank}; WebGL and WebGPU stop at {MAX_RANK}")
+        return outputs
 
     def data(self, values: np.ndarray | float) -> Ref:
         """A constant that kernels read as data; a bare number becomes a float32 scalar."""

@@ -11,6 +11,8 @@ from converter.onnx_model.fold import fold_constants
 from converter.onnx_model.load import LoadedOnnx
 from converter.onnx_model.model import OnnxGraph, OnnxModel, since_version, view
 
+MISREAD_DEFAULTS = {"MeanVarianceNormalization": ("axes", [0, 2, 3]), "STFT": ("onesided", 1)}
+
 HasLowering = Callable[[str, str, int], bool]  # (domain, op, since)
 
 
@@ -55,10 +57,11 @@ def _declare(graph: onnx.GraphProto, shapes: Mapping[str, Sequence[int | str]]) 
 
 
 def _spell_defaults(graph: onnx.GraphProto) -> None:
-    """Write out a default that shape inference gets wrong: an STFT is one-sided unless it says otherwise."""
+    """Write out the defaults that ONNX's shape inference gets wrong, or can't do without."""
     for node in graph.node:
-        if node.op_type == "STFT" and all(attribute.name != "onesided" for attribute in node.attribute):
-            node.attribute.append(onnx.helper.make_attribute("onesided", 1))
+        name, value = MISREAD_DEFAULTS.get(node.op_type, ("", None))
+        if name and all(attribute.name != name for attribute in node.attribute):
+            node.attribute.append(onnx.helper.make_attribute(name, value))
 
 
 def _inline(proto: onnx.ModelProto, has_lowering: HasLowering) -> onnx.ModelProto:

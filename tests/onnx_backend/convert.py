@@ -11,7 +11,8 @@ from onnx import numpy_helper
 
 from converter.errors import ConverterError, InternalError, UnsupportedError
 from converter.onnx_model import load_bytes
-from converter.pipeline.compile import compile_onnx, write_graph
+from converter.pipeline.compile import Compiled, compile_onnx, write_graph
+from tests.onnx_backend.borders import has_tensors_only, with_tensors_only
 from tests.onnx_backend.suite import DataSet, SuiteCase, free_inputs
 
 SMALL_ELEMENTS = 64  # an operand that says what to do has few elements; one that holds data may have more
@@ -19,10 +20,16 @@ SMALL_ELEMENTS = 64  # an operand that says what to do has few elements; one tha
 
 @dataclass(frozen=True)
 class Converted:
-    """A graph model in a folder; `bound` names the inputs that became constants of it."""
+    """A test whose graph model is in a folder, with the data to run it on.
+
+    `bound` names the inputs that became constants of the model; `is_adapted` says that sequences or optionals enter or
+    leave as the tensors in them.
+    """
 
     folder: Path
-    bound: tuple[str, ...]
+    data_sets: Sequence[DataSet]
+    bound: tuple[str, ...] = ()
+    is_adapted: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,29 +40,42 @@ class Refused:
     reason: str
 
 
-def convert(case: SuiteCase, data_sets: Sequence[DataSet], folder: Path) -> Converted | Refused:
+def convert(case: SuiteCase, folder: Path) -> Converted | Refused:
     """Compile a test into a folder; inputs are bound to their values only where it can't be compiled otherwise."""
-    model = case.model()
-    refused = _compile(model, case.name, folder)
-    if refused is None:
-        return Converted(folder, ())
-    if "must be known" in refused.reason or "--bind" in refused.reason:
-        for bound in _choices(model, data_sets):
-            if _compile(_with_constants(model, bound, data_sets[0]), case.name, folder) is None:
-                return Converted(folder, bound)
-    return refused
+    model, data_sets = case.model(), case.data_sets()
+    is_adapted = not has_tensors_only(model)
+    if is_adapted:
+        (data,) = data_sets
+        model, data = with_tensors_only(model, data)
+        data_sets = [data]
+    compiled = _compile(model, case.name)
+    if isinstance(compiled, Compiled):
+        return _written(compiled, Converted(folder, data_sets, (), is_adapted))
+    if "must be known" in compiled.reason or "--bind" in compiled.reason:
+        for names in _choices(model, data_sets):
+            bound = _compile(_with_constants(model, names, data_sets[0]), case.name)
+            if isinstance(bound, Compiled) and _computes(bound):
+                return _written(bound, Converted(folder, [_without(data_sets[0], names)], names, is_adapted))
+    return compiled
 
 
-def _compile(model: onnx.ModelProto, name: str, folder: Path) -> Refused | None:
+def _compile(model: onnx.ModelProto, name: str) -> Compiled | Refused:
     try:
-        write_graph(compile_onnx(load_bytes(model.SerializeToString(), where=name)), folder)
+        return compile_onnx(load_bytes(model.SerializeToString(), where=name))
     except UnsupportedError as error:
         return Refused("refused", str(error))
     except (ConverterError, InternalError) as error:
         return Refused(type(error).__name__, str(error))
     except Exception as error:  # a bug of the converter is a result of the suite, not its end
         return Refused("crash", f"{type(error).__name__}: {error}")
-    return None
+
+
+def _written(compiled: Compiled, converted: Converted) -> Converted | Refused:
+    try:
+        write_graph(compiled, converted.folder)
+    except (ConverterError, InternalError) as error:
+        return Refused("write", str(error))
+    return converted
 
 
 def _choices(model: onnx.ModelProto, data_sets: Sequence[DataSet]) -> Iterator[tuple[str, ...]]:
@@ -68,8 +88,8 @@ def _choices(model: onnx.ModelProto, data_sets: Sequence[DataSet]) -> Iterator[t
         yield from combinations(reversed(small), count)
 
 
-def _is_small(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.size <= SMALL_ELEMENTS
+def _is_small(value: np.ndarray) -> bool:
+    return value.size <= SMALL_ELEMENTS
 
 
 def _with_constants(model: onnx.ModelProto, names: Sequence[str], data: DataSet) -> onnx.ModelProto:
@@ -80,3 +100,22 @@ def _with_constants(model: onnx.ModelProto, names: Sequence[str], data: DataSet)
     bound.graph.input.extend(kept)
     bound.graph.initializer.extend(numpy_helper.from_array(data.inputs[name], name) for name in names)
     return bound
+
+
+def _without(data: DataSet, names: Sequence[str]) -> DataSet:
+    return DataSet({name: value for name, value in data.inputs.items() if name not in names}, data.outputs)
+
+
+def _computes(compiled: Compiled) -> bool:
+    """Whether some output is computed from an input: else binding has left nothing to prove."""
+    nodes = compiled.graph.nodes
+    waiting = [ref.node for ref in compiled.graph.outputs.values()]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if nodes[name].op == "Placeholder":
+            return True
+        if name not in seen:
+            seen.add(name)
+            waiting.extend(ref.node for ref in nodes[name].inputs)
+    return False

@@ -1,6 +1,5 @@
 """Whether a converted test gives what the suite wants, by the suite's own judgement."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ class Outcome:
     stage: str
     reason: str = ""
     bound: tuple[str, ...] = ()
+    is_adapted: bool = False
 
     @property
     def has_passed(self) -> bool:
@@ -26,7 +26,7 @@ class Outcome:
         return self.stage == "passed"
 
 
-def judge(case: SuiteCase, converted: Converted | Refused, data_sets: Sequence[DataSet], runtime: Runtime) -> Outcome:
+def judge(case: SuiteCase, converted: Converted | Refused, runtime: Runtime) -> Outcome:
     """Run a test's data sets in a runtime."""
     if isinstance(converted, Refused):
         return Outcome(converted.stage, converted.reason)
@@ -35,18 +35,17 @@ def judge(case: SuiteCase, converted: Converted | Refused, data_sets: Sequence[D
     except (ConverterError, InternalError) as error:
         return Outcome("load", str(error))
     try:
-        reason = next(filter(None, (_fault(case, model, converted, data) for data in data_sets)), None)
+        faults = [_fault(case, model, data) for data in converted.data_sets]
     finally:
         model.close()
-    if reason is not None:
-        return Outcome(*reason, bound=converted.bound)
-    return Outcome("passed", bound=converted.bound)
+    stage, reason = next(filter(None, faults), ("passed", ""))
+    return Outcome(stage, reason, converted.bound, converted.is_adapted)
 
 
-def _fault(case: SuiteCase, model: LoadedModel, converted: Converted, data: DataSet) -> tuple[str, str] | None:
-    inputs = {name: np.asarray(value) for name, value in data.inputs.items() if name not in converted.bound}
+def _fault(case: SuiteCase, model: LoadedModel, data: DataSet) -> tuple[str, str] | None:
+    """Where and why a data set fails, None if it gives what it must."""
     try:
-        outputs = list(model.run(inputs).outputs.values())
+        outputs = list(model.run({name: np.asarray(value) for name, value in data.inputs.items()}).outputs.values())
     except (ConverterError, InternalError) as error:
         return "run", str(error)
     except Exception as error:  # a bug of the border is a result of the suite, not its end

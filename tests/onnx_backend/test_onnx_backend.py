@@ -18,9 +18,8 @@ KNOWN = read_known_failures()
 @pytest.mark.parametrize("name", suite())
 def test_agrees_with_the_suite(name: str, pool: RuntimePool) -> None:
     case = suite()[name]
-    data_sets = case.data_sets()
     with tempfile.TemporaryDirectory() as folder:
-        converted = convert(case, data_sets, Path(folder))
-        outcomes = {runtime: judge(case, converted, data_sets, pool.get(runtime)) for runtime in RUNTIMES}
+        converted = convert(case, Path(folder))
+        outcomes = {runtime: judge(case, converted, pool.get(runtime)) for runtime in RUNTIMES}
     found = [contradiction(KNOWN, name, runtime, outcome) for runtime, outcome in outcomes.items()]
     assert [problem for problem in found if problem] == []

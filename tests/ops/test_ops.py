@@ -12,9 +12,9 @@ from converter.parity.compare import Tolerance, compare
 from converter.pipeline.compile import compile_onnx, write_graph
 from converter.runtimes.onnxruntime_ import OnnxRuntime
 from converter.tfjs.verify import verify
+from tests.ops.cannot import CANNOT
 from tests.ops.case import Case
 from tests.ops.cases import CASES
-from tests.ops.cannot import CANNOT
 
 RUNTIMES = ("tfjs-cpu@node", "tfjs-wasm@node", "tfjs-webgl@chromium", "tfjs-webgpu@chromium")
 

@@ -14,6 +14,7 @@ FAMILIES = (
     "einsum",
     "elementwise",
     "gather",
+    "grid_sample",
     "linear",
     "logic",
     "loss",

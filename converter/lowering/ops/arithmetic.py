@@ -10,6 +10,7 @@ from converter.lowering.registry import lowers
 from converter.tfjs.graph import Ref
 
 BINARY = {"Add": "AddV2", "Sub": "Sub", "Mul": "Mul"}
+NO_AXIS = 1 << 30
 VARIADIC = {"Max": "Maximum", "Min": "Minimum", "Sum": "AddV2"}
 
 
@@ -30,10 +31,10 @@ def lower_legacy_binary(ctx: LoweringContext) -> None:
     Emits: AddV2, Sub, Mul or RealDiv, with B reshaped to A's rank.
     """
     a, b = ctx.operand(0), ctx.operand(1)
-    broadcast, axis = ctx.attr("broadcast", 0), ctx.attr("axis", None)
-    if broadcast and axis is not None:
+    broadcast, axis = bool(ctx.attr("broadcast", 0)), int(ctx.attr("axis", NO_AXIS))
+    if broadcast and axis != NO_AXIS:
         dims = ctx.dims(b)
-        after = ctx.rank(a) - ctx.axis(int(axis), ctx.rank(a)) - len(dims)
+        after = ctx.rank(a) - ctx.axis(axis, ctx.rank(a)) - len(dims)
         b = reshape(ctx, b, (*dims, *[1] * max(after, 0)))
     if ctx.node.op == "Div" and ctx.type(a).dtype == "int32":
         ctx.refuse("integer division before opset 7", hint="export at opset 7 or newer")

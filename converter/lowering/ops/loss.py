@@ -36,17 +36,25 @@ def lower_softmax_cross_entropy_loss(ctx: LoweringContext) -> None:
     if not ctx.wants(1):
         ctx.result(loss)
         return
-    rank = len(sizes)
-    log_prob = host.resize(ctx, rows, [sizes[0], *sizes[2:], sizes[1]])
-    ctx.result(loss, transpose(ctx, log_prob, [0, rank - 1, *range(1, rank - 1)]))
+    ctx.result(loss, _classes_second(ctx, rows, sizes))
 
 
 def _rows(ctx: LoweringContext) -> tuple[Ref, list[Size]]:
     """The scores as a matrix with a row of classes for each sample, and their sizes as they were."""
     x = cast(ctx, ctx.operand(0), "float32")
-    rank, sizes = ctx.rank(x), host.sizes(ctx, x)
-    last = transpose(ctx, x, [0, *range(2, rank), 1])
-    return host.resize(ctx, last, [host.product([sizes[0], *sizes[2:]]), sizes[1]]), sizes
+    sizes = host.sizes(ctx, x)
+    if len(sizes) == 2:
+        return x, sizes
+    rest = host.product(sizes[2:])
+    last = transpose(ctx, host.resize(ctx, x, [sizes[0], sizes[1], rest]), [0, 2, 1])
+    return host.resize(ctx, last, [sizes[0] * rest, sizes[1]]), sizes
+
+
+def _classes_second(ctx: LoweringContext, rows: Ref, sizes: list[Size]) -> Ref:
+    if len(sizes) == 2:
+        return rows
+    last = host.resize(ctx, rows, [sizes[0], host.product(sizes[2:]), sizes[1]])
+    return host.resize(ctx, transpose(ctx, last, [0, 2, 1]), list(sizes))
 
 
 def _loss(ctx: LoweringContext, rows: Ref, sizes: list[Size]) -> Ref:

@@ -40,7 +40,7 @@ RESHAPE = [
     *(
         Case(f"flatten-axis{axis}", "Flatten", {"X": (2, 3, 4)}, {"axis": axis}, declared={"X": declared})
         for axis, declared in ((0, ("batch", 3, 4)), (2, ("batch", 3, 4)), (3, ("batch", 3, 4)), (-1, (2, 3, "time")),
-                               (1, ("batch", "time", 4)), (2, (2, "time", "other")))
+                               (1, ("batch", "time", 4)), (-2, (2, "time", "other")))
     ),
     Case("flatten-two-dynamic-groups", "Flatten", {"X": (2, 3, 4, 5)}, {"axis": 2},
          declared={"X": ("a", "b", "c", 5)}),
