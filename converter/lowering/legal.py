@@ -11,8 +11,7 @@ import numpy as np
 from converter.dtypes import DType
 from converter.lowering import host
 from converter.lowering.context import LoweringContext
-from converter.lowering.host import Size
-from converter.lowering.host import is_on_host
+from converter.lowering.host import Size, is_on_host
 from converter.tfjs.graph import DataType, Dim, Ref, n_elements
 
 TF_TYPE = {"float32": DataType("DT_FLOAT"), "int32": DataType("DT_INT32"), "bool": DataType("DT_BOOL")}

@@ -29,7 +29,7 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Tap:
-    """A pixel along one axis and how much it counts: its place a whole number inside the image, its weight None for 1."""
+    """A pixel along one axis: its place, a whole number inside the image, and how much it counts (None: 1)."""
 
     place: Ref
     weight: Ref | None
@@ -56,7 +56,7 @@ def _first_rows(ctx: LoweringContext, batch: Size, pixels: Size, n_points: int) 
 
 
 def real(ctx: LoweringContext, size: Size, times: float = 1.0, plus: float = 0.0) -> Ref:
-    """times * size + plus, as a float32 scalar."""
+    """A multiple of a size plus a number, as a float32 scalar."""
     if size.is_static:
         return ctx.data(size.number * times + plus)
     value = cast(ctx, as_data(ctx, size), "float32")

@@ -161,6 +161,14 @@ def _check_values(call: Call, outputs: Sequence[TensorType]) -> Iterator[str]:
             yield "counts down instead of being empty (kernels/Range_impl.js)"
 
 
+def _check_fused_products(call: Call, outputs: Sequence[TensorType]) -> Iterator[str]:
+    if call.op != "_FusedMatMul":
+        return
+    stacks = [shape[:-2] for shape in (call.shape(0), call.shape(1)) if shape is not None]
+    if call.flag("transpose_a") or call.flag("transpose_b") or any(set(stack) - {1} for stack in stacks):
+        yield "wasm adds a wrong bias from the second row on unless two matrices multiply as they are (probed)"
+
+
 def _exceeds(low: np.ndarray | None, high: np.ndarray | None) -> bool:
     """Whether two constants are known and the first is above the least of the second."""
     return low is not None and high is not None and high.size > 0 and bool(low.reshape(-1)[0] > high.min())
@@ -174,4 +182,5 @@ _RULES: tuple[Callable[[Call, Sequence[TensorType]], Iterator[str]], ...] = (
     _check_sizes,
     _check_axes,
     _check_values,
+    _check_fused_products,
 )

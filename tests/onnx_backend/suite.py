@@ -78,10 +78,7 @@ def suite() -> dict[str, SuiteCase]:
     """Every test of the suite by name, the slowest first."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the suite casts and divides what has no result, on purpose
-        state = np.random.get_state()
-        np.random.seed(0)
         raw = [case for kind in reversed(KINDS) for case in loader.load_model_tests(kind=kind)]
-        np.random.set_state(state)
     return {case.name: SuiteCase(case.name, case.kind, case.rtol, case.atol, case) for case in raw}
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from converter.artifact.store import open_artifact
+from converter.artifact.vectors import load_vectors
 from converter.cli import main
 from converter.errors import ParityError
 from converter.parity.compare import Tolerance
 from converter.parity.inputs import Sample
 from converter.parity.run import Candidate, Reference, check_parity
-from converter.artifact.vectors import load_vectors
 from converter.runtimes.base import RuntimeInfo
 from converter.tfjs.read import read
 from converter.tfjs.write import write

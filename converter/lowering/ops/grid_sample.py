@@ -7,7 +7,7 @@ import numpy as np
 from converter.lowering import host
 from converter.lowering.context import LoweringContext
 from converter.lowering.host import Size
-from converter.lowering.legal import cast, select, transpose
+from converter.lowering.legal import cast, transpose
 from converter.lowering.movement import count_to
 from converter.lowering.registry import lowers
 from converter.lowering.sampling import Tap, blend, limited, linear_weights, read_pixels, real, within
@@ -59,17 +59,6 @@ class _Axis:
         place = ctx.emit("Mul", half, self.span)
         return place if self.low == 0.0 else ctx.emit("AddV2", place, ctx.data(self.low))
 
-    def brought_in(self, place: Ref) -> Ref:
-        """A place beyond the borders moved onto the last pixel, or reflected, as the padding has it."""
-        if self.padding == "reflection":
-            return self.reflected(place)
-        if self.padding == "zeros":
-            return place
-        ctx = self.ctx
-        inside = ctx.emit("GreaterEqual", place, ctx.data(self.low))
-        inside = ctx.emit("LogicalAnd", inside, ctx.emit("LessEqual", place, self.high))
-        return select(ctx, inside, place, limited(ctx, place, self.size))
-
     def reflected(self, place: Ref) -> Ref:
         """A place reflected at the borders until it is inside: a zigzag."""
         ctx = self.ctx
@@ -94,8 +83,8 @@ class _Axis:
 def _taps(axis: _Axis, coordinate: Ref, mode: str) -> Sequence[Tap]:
     ctx, place = axis.ctx, axis.place(coordinate)
     if mode == "nearest":
-        return [axis.tap(axis.brought_in(ctx.emit("Round", place)), None)]
-    low, before, after = linear_weights(ctx, axis.brought_in(place))
+        return [axis.tap(ctx.emit("Round", place), None)]
+    low, before, after = linear_weights(ctx, place)
     if mode == "linear":
         return [axis.tap(low, before), axis.tap(ctx.emit("AddV2", low, ctx.data(1.0)), after)]
     if mode != "cubic":

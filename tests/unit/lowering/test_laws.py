@@ -91,12 +91,15 @@ def test_another_version_is_never_taken() -> None:
 
 
 def test_every_node_that_cannot_be_lowered_is_in_one_error() -> None:
-    text = HEAD + """net (float[n, 3] x) => (float[n, 3] y) {
+    text = (
+        HEAD
+        + """net (float[n, 3] x) => (float[n, 3] y) {
         a = Elu (x)
         b = Sin (a)
         c = Cos (b)
         y = Tan (c)
     }"""
+    )
     own = Registry()
     own.lowers("Sin", since=(7,))(lambda ctx: ctx.result(ctx.emit("Sin", ctx.operand(0))))
     with pytest.raises(UnsupportedError) as caught:
@@ -108,10 +111,13 @@ def test_every_node_that_cannot_be_lowered_is_in_one_error() -> None:
 
 
 def test_integers_that_do_not_fit_are_refused_not_wrapped() -> None:
-    text = HEAD + """net (int64[3] x) => (int64[3] y) {
+    text = (
+        HEAD
+        + """net (int64[3] x) => (int64[3] y) {
         big = Constant <value_ints = [1, 2, 5000000000]> ()
         y = Add (x, big)
     }"""
+    )
     with pytest.raises(UnsupportedError, match=r"5000000000") as caught:
         lower(model(text))
     assert "64-bit" in caught.value.hint

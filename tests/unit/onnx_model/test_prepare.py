@@ -17,7 +17,8 @@ HEAD = '<ir_version: 8, opset_import: ["" : 18]>\n'
 
 def test_what_is_known_is_folded() -> None:
     model = prepared(
-        HEAD + """net (float[2, 3] x, float[1] z) => (float[a, b] y) {
+        HEAD
+        + """net (float[2, 3] x, float[1] z) => (float[a, b] y) {
             s = Shape (x)
             one = Constant <value_ints = [1]> ()
             bigger = Add (s, one)

@@ -48,7 +48,20 @@ LEGAL: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("Sum", [value("float32", 2, 3), [0]], {"keep_dims": True}),
 ]
 
+FUSED = {"fused_ops": ["BiasAdd"], "num_args": 1}
+LEGAL += [
+    ("_FusedMatMul", [value("float32", "n", 3), value("float32", 3, 4), value("float32", 4)], FUSED),
+    ("_FusedMatMul", [value("float32", 1, "n", 3), value("float32", 3, 4), value("float32", 4)], FUSED),
+]
+
 ILLEGAL: list[ROW] = [
+    ("_FusedMatMul", [value("float32", 2, 5, 3), value("float32", 3, 4), value("float32", 4)], FUSED, "a wrong bias"),
+    (
+        "_FusedMatMul",
+        [value("float32", 5, 3), value("float32", 4, 3), value("float32", 4)],
+        {**FUSED, "transpose_b": True},
+        "a wrong bias",
+    ),
     ("AddV2", [value("float32", *[1] * 7), value("float32")], {}, "rank 7 is more than the 6"),
     ("PadV2", [value("float32", *[2] * 5), [[0, 0]] * 5, 0.0], {}, "rank 5 is more than the 4"),
     ("SelectV2", [value("bool"), value("float32", *[2] * 5), value("float32")], {}, "rank 5 is more than the 4"),

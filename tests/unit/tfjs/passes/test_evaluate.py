@@ -26,11 +26,16 @@ def _unary(op, values):
     yield f"{op}-{values.dtype}", op, lambda net: (net.data(values),)
 
 
+def _strided_slice(begin, end, strides):
+    return lambda net: (net.data(FLOATS), net.param(begin), net.param(end), net.param(strides))
+
+
+ANY_NUMBERS = ("AddV2", "Sub", "Mul", "Maximum", "Minimum", "Equal", "NotEqual", "Greater", "Less")
 POSITIVE = np.abs(FLOATS) + 0.5
 CASES = [
-    *(case for op in ("AddV2", "Sub", "Mul", "Maximum", "Minimum", "Equal", "NotEqual", "Greater", "Less") for case in _binary(op, FLOATS, INTS)),
+    *(case for op in ANY_NUMBERS for case in _binary(op, FLOATS, INTS)),
     *_binary("RealDiv", POSITIVE),
-    *(case for op in ("FloorDiv", "FloorMod") for case in [(op, op, lambda net: (net.data(INTS), net.data(np.array([3, -2, 4], np.int32))))]),
+    *((op, op, lambda net: (net.data(INTS), net.data(np.array([3, -2, 4], np.int32)))) for op in ("FloorDiv", "FloorMod")),
     *(case for op in ("Abs", "Neg", "Square") for values in (FLOATS, INTS) for case in _unary(op, values)),
     *(case for op in ("Sqrt", "Rsqrt", "Reciprocal") for case in _unary(op, POSITIVE)),
     *_unary("LogicalNot", BOOLS),
@@ -47,8 +52,8 @@ CASES = [
     ("Slice", "Slice", lambda net: (net.data(FLOATS), net.param([0, 1]), net.param([-1, 2]))),
     ("SplitV", "SplitV", lambda net: (net.data(FLOATS), net.param([1, -1]), net.param(-1))),
     ("Squeeze", "Squeeze", lambda net: (net.data(FLOATS[:, None]),), {"squeeze_dims": [1]}),
-    ("StridedSlice", "StridedSlice", lambda net: (net.data(FLOATS), net.param([1, 2]), net.param([0, 0]), net.param([-1, -2])), {"end_mask": 3}),
-    ("StridedSlice-shrink", "StridedSlice", lambda net: (net.data(FLOATS), net.param([1, 0]), net.param([2, 3]), net.param([1, 1])), {"shrink_axis_mask": 1}),
+    ("StridedSlice", "StridedSlice", _strided_slice([1, 2], [0, 0], [-1, -2]), {"end_mask": 3}),
+    ("StridedSlice-shrink", "StridedSlice", _strided_slice([1, 0], [2, 3], [1, 1]), {"shrink_axis_mask": 1}),
     ("Tile", "Tile", lambda net: (net.data(FLOATS), net.param([1, 2]))),
     ("Transpose", "Transpose", lambda net: (net.data(FLOATS), net.param([1, 0]))),
     ("Unpack", "Unpack", lambda net: (net.data(FLOATS),), {"axis": 1}),
