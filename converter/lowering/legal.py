@@ -48,7 +48,8 @@ def reshape(ctx: LoweringContext, x: Ref, dims: Sequence[Dim], *like: Ref) -> Re
 
     Raises: UnsupportedError if several are.
     """
-    known: dict[Dim, Size] = {size.name: size for source in (*reversed(like), x) for size in host.sizes(ctx, source) if size.name}
+    found = [size for source in (*reversed(like), x) for size in host.sizes(ctx, source)]
+    known: dict[Dim, Size] = {size.name: size for size in found if size.name}
     sizes = [Size(dim) if isinstance(dim, int) else known.get(dim) for dim in dims]
     if sizes.count(None) > 1:
         lost = ", ".join(str(dim) for dim, size in zip(dims, sizes, strict=True) if size is None)

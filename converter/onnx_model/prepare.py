@@ -21,7 +21,7 @@ def prepare(
 ) -> OnnxModel:
     """The model as the lowerings see it.
 
-    `shapes` replaces the shapes of inputs; functions are inlined where `has_lowering` says that they have none of their own.
+    `shapes` replaces the shapes of inputs. Functions are inlined where `has_lowering` says that they have no lowering.
 
     Raises: CheckpointError if the model contradicts itself, or the shapes contradict the model.
     """

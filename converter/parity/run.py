@@ -82,6 +82,13 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+OnOutputs = Callable[[str, str, Outputs], None]  # (runtime, sample label, outputs of the form that the reference has)
+
+
+@dataclass(frozen=True)
+class _Watch:
+    on_progress: OnProgress | None
+    on_outputs: OnOutputs | None
 
 
 def compute_reference(
@@ -113,8 +120,11 @@ def check_parity(
     *,
     not_run: Mapping[str, str] | None = None,
     on_progress: OnProgress | None = None,
+    on_outputs: OnOutputs | None = None,
 ) -> ParityReport:
     """The verdict on each candidate; one that can't start or breaks is a failure of its own and stops no other.
+
+    `on_outputs` sees every candidate's outputs, which are not kept.
 
     Raises: ParityError if there is no sample; ConfigError if a candidate is named twice or is the reference itself.
     """
@@ -126,7 +136,8 @@ def check_parity(
         if names.count(name) > 1 or name == reference.info.name:
             what = "named twice" if names.count(name) > 1 else "the reference itself, so comparing it proves nothing"
             raise ConfigError(f"{name} is {what}", where="parity.runtimes", hint="name each runtime to compare once")
-    verdicts = tuple(_verdict_on(one, reference, samples, tolerance, on_progress) for one in candidates)
+    watch = _Watch(on_progress, on_outputs)
+    verdicts = tuple(_verdict_on(one, reference, samples, tolerance, watch) for one in candidates)
     hashes = {sample.label: sample.sha256 for sample in samples}
     return ParityReport(reference.info, tolerance, hashes, verdicts, dict(not_run or {}))
 
@@ -143,7 +154,7 @@ def _verdict_on(
     reference: Reference,
     samples: Sequence[Sample],
     tolerance: Tolerance,
-    on_progress: OnProgress | None,
+    watch: _Watch,
 ) -> RuntimeVerdict:
     name = candidate.runtime.name
     info: Info | None = None
@@ -151,7 +162,7 @@ def _verdict_on(
         info = candidate.runtime.start()
         loaded = candidate.runtime.load(candidate.model)
         try:
-            return _compare_all(info, loaded, reference, samples, tolerance, on_progress)
+            return _compare_all(info, loaded, reference, samples, tolerance, watch)
         finally:
             loaded.close()
     except Exception as error:  # recorded as this runtime's failure; ParityReport.raise_if_failed raises it
@@ -164,7 +175,7 @@ def _compare_all(
     reference: Reference,
     samples: Sequence[Sample],
     tolerance: Tolerance,
-    on_progress: OnProgress | None,
+    watch: _Watch,
 ) -> RuntimeVerdict:
     found: dict[str, list[tuple[str, TensorVerdict]]] = {}
     times_ms: list[float] = []
@@ -175,9 +186,11 @@ def _compare_all(
             verdicts = compare_outputs(reference.outputs[sample.label], result.outputs, tolerance)
         except ParityError as error:
             return RuntimeVerdict(info.name, "failed", info, message=f"{sample.label}: {_one_line(error)}", cause=error)
+        if watch.on_outputs:
+            watch.on_outputs(info.name, sample.label, result.outputs)
         for verdict in verdicts:
             found.setdefault(verdict.name, []).append((sample.label, verdict))
-        _tell(on_progress, info.name, done, len(samples))
+        _tell(watch.on_progress, info.name, done, len(samples))
     outputs = tuple(OutputVerdict.over_samples(pairs) for pairs in found.values())
     compared, bad = sum(output.compared for output in outputs), sum(output.bad for output in outputs)
     status: Status = "passed" if compared and not bad else "failed"

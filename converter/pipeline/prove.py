@@ -6,7 +6,7 @@ from pathlib import Path
 from converter.errors import ConfigError
 from converter.parity.compare import Tolerance
 from converter.parity.inputs import Sample
-from converter.parity.run import Candidate, Progress, Reference, check_parity, compute_reference
+from converter.parity.run import Candidate, OnOutputs, Progress, Reference, check_parity, compute_reference
 from converter.parity.verdict import ParityReport
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted
 from converter.runtimes import RUNTIME_NAMES, RuntimePool
@@ -57,8 +57,9 @@ def prove(
     *,
     not_run: Mapping[str, str],
     emit: Emit,
+    on_outputs: OnOutputs | None = None,
 ) -> ParityReport:
-    """The verdict on every runtime of `models` (name -> the model it is to run)."""
+    """The verdict on every runtime of `models` (name -> the model it is to run); `on_outputs` as in `check_parity`."""
     candidates = [Candidate(pool.get(name), model) for name, model in models.items() if name != reference.info.name]
 
     def advance(now: Progress) -> None:
@@ -66,7 +67,9 @@ def prove(
 
     seen: dict[str, int] = {}
     emit(StepStarted("parity", len(candidates) * len(samples)))
-    report = check_parity(reference, candidates, samples, tolerance, not_run=not_run, on_progress=advance)
+    report = check_parity(
+        reference, candidates, samples, tolerance, not_run=not_run, on_progress=advance, on_outputs=on_outputs
+    )
     emit(StepFinished("parity", f"{sum(one.status == 'passed' for one in report.runtimes)} of {len(candidates)} agree"))
     return report
 

@@ -7,7 +7,7 @@ import numpy as np
 from converter.dtypes import dtype_of
 from converter.errors import InternalError
 from converter.tfjs.graph import Attr, DataType, Graph, NameAllocator, Node, Ref, TensorType
-from converter.tfjs.infer import infer
+from converter.tfjs.infer import TF_OF_STORAGE, infer
 from converter.tfjs.optable import check_node
 
 
@@ -57,7 +57,7 @@ class Builder:
 
     def placeholder(self, key: str, type_: TensorType) -> Ref:
         """An input that the caller passes under `key`."""
-        attrs: dict[str, Attr] = {"dtype": DataType(_TF_STORAGE[type_.dtype]), "shape": type_.shape}
+        attrs: dict[str, Attr] = {"dtype": DataType(TF_OF_STORAGE[type_.dtype]), "shape": type_.shape}
         node = Node(self.names.unique(key), "Placeholder", (), attrs, (type_,))
         self.graph.add(node)
         self.graph.inputs[key] = node.name
@@ -77,14 +77,5 @@ def const_node(name: str, values: np.ndarray) -> Node:
     if row.storage is None or (values.dtype.itemsize > 4 and row.storage != "string"):
         raise InternalError(f"a constant of {values.dtype} can't be stored: cast it first")
     type_ = TensorType(row.storage, tuple(values.shape))
-    return Node(name, "Const", (), {"dtype": DataType(_TF_STORAGE[row.storage])}, (type_,))
+    return Node(name, "Const", (), {"dtype": DataType(TF_OF_STORAGE[row.storage])}, (type_,))
 
-
-_TF_STORAGE = {
-    "float32": "DT_FLOAT",
-    "int32": "DT_INT32",
-    "bool": "DT_BOOL",
-    "string": "DT_STRING",
-    "complex64": "DT_COMPLEX64",
-    "variant": "DT_VARIANT",
-}

@@ -27,6 +27,7 @@ FAMILIES = (
     "rearrange",
     "recurrent",
     "reduction",
+    "regions",
     "resize",
     "scatter",
     "shape",

@@ -10,6 +10,7 @@ from converter.tfjs.passes.fold_constants import fold_constants
 
 FLOATS = np.array([[-1.5, 0.0, 0.25], [2.0, -3.25, 7.0]])
 INTS = np.array([[-7, 0, 3], [5, -2, 9]], np.int32)
+DIVISORS = np.array([3, -2, 4], np.int32)
 BOOLS = np.array([True, False])
 
 
@@ -35,7 +36,7 @@ POSITIVE = np.abs(FLOATS) + 0.5
 CASES = [
     *(case for op in ANY_NUMBERS for case in _binary(op, FLOATS, INTS)),
     *_binary("RealDiv", POSITIVE),
-    *((op, op, lambda net: (net.data(INTS), net.data(np.array([3, -2, 4], np.int32)))) for op in ("FloorDiv", "FloorMod")),
+    *((op, op, lambda net: (net.data(INTS), net.data(DIVISORS))) for op in ("FloorDiv", "FloorMod")),
     *(case for op in ("Abs", "Neg", "Square") for values in (FLOATS, INTS) for case in _unary(op, values)),
     *(case for op in ("Sqrt", "Rsqrt", "Reciprocal") for case in _unary(op, POSITIVE)),
     *_unary("LogicalNot", BOOLS),
