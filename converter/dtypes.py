@@ -12,6 +12,24 @@ Storage = Literal["float32", "int32", "bool", "string", "complex64"]
 
 
 @dataclass(frozen=True)
+class FloatFormat:
+    """How a type of real numbers spaces its values, and which values that are no numbers it has.
+
+    Units: digits counts significant bits, the hidden one included; 2**min_exponent is the smallest normal number.
+    """
+
+    digits: int
+    min_exponent: int
+    has_infinity: bool = True
+    has_nan: bool = True
+
+    @property
+    def last_place(self) -> int:
+        """The exponent of the smallest gap between two values."""
+        return self.min_exponent - self.digits + 1
+
+
+@dataclass(frozen=True)
 class DType:
     """One element type under its four names, and the values it can hold.
 
@@ -21,10 +39,13 @@ class DType:
     name: str  # numpy's name where numpy has the type, ONNX's in lower case otherwise
     onnx: str
     onnx_code: int
-    tf: str
+    tf: str | None
+    bits: int | None  # of an element in an ONNX file
     storage: Storage | None
-    lowest: float | int | None
-    highest: float | int | None
+    lowest: float | int | None = None
+    highest: float | int | None = None
+    format: FloatFormat | None = None
+    numpy: str = ""  # the name in numpy, or in ml_dtypes, where it isn't `name`
 
     @property
     def is_integer(self) -> bool:
@@ -36,62 +57,103 @@ class DType:
         """Whether the type holds real numbers."""
         return isinstance(self.highest, float)
 
+    def holds(self, other: "DType") -> bool:
+        """Whether every value of another type, bool counted as 0 and 1, is a value of this one."""
+        low, high = (0, 1) if other.name == "bool" else (other.lowest, other.highest)
+        if low is None or high is None or self.lowest is None or self.highest is None:
+            return self == other
+        if not (self.lowest <= low and high <= self.highest):
+            return False
+        if self.format is None:
+            return other.format is None
+        if other.format is None:
+            return bool(max(-low, high) <= 2**self.format.digits)
+        return (
+            other.format.digits <= self.format.digits
+            and other.format.last_place >= self.format.last_place
+            and other.format.has_infinity <= self.format.has_infinity
+            and other.format.has_nan <= self.format.has_nan
+        )
 
-def _int(bits: int, *, signed: bool) -> tuple[int, int]:
-    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
 
+def _integer(code: int, name: str, bits: int, *, signed: bool) -> DType:
+    lowest, highest = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    return DType(name, name.upper(), code, f"DT_{name.upper()}", bits, "int32", lowest, highest)
+
+
+def _float8(code: int, name: str, tf: str, highest: float, format_: FloatFormat) -> DType:
+    return DType(name, name.upper(), code, f"DT_{tf.upper()}", 8, "float32", -highest, highest, format_, numpy=tf)
+
+
+_FLOAT32, _FLOAT64 = 3.4028234663852886e38, 1.7976931348623157e308
+_BFLOAT16, _POWER = 3.3895313892515355e38, 2.0**127
 
 DTYPES: tuple[DType, ...] = (
-    DType("float32", "FLOAT", 1, "DT_FLOAT", "float32", -3.4028234663852886e38, 3.4028234663852886e38),
-    DType("uint8", "UINT8", 2, "DT_UINT8", "int32", *_int(8, signed=False)),
-    DType("int8", "INT8", 3, "DT_INT8", "int32", *_int(8, signed=True)),
-    DType("uint16", "UINT16", 4, "DT_UINT16", "int32", *_int(16, signed=False)),
-    DType("int16", "INT16", 5, "DT_INT16", "int32", *_int(16, signed=True)),
-    DType("int32", "INT32", 6, "DT_INT32", "int32", *_int(32, signed=True)),
-    DType("int64", "INT64", 7, "DT_INT64", "int32", *_int(64, signed=True)),
-    DType("string", "STRING", 8, "DT_STRING", "string", None, None),
-    DType("bool", "BOOL", 9, "DT_BOOL", "bool", None, None),
-    DType("float16", "FLOAT16", 10, "DT_HALF", "float32", -65504.0, 65504.0),
-    DType("float64", "DOUBLE", 11, "DT_DOUBLE", "float32", -1.7976931348623157e308, 1.7976931348623157e308),
-    DType("uint32", "UINT32", 12, "DT_UINT32", "int32", *_int(32, signed=False)),
-    DType("uint64", "UINT64", 13, "DT_UINT64", "int32", *_int(64, signed=False)),
-    DType("complex64", "COMPLEX64", 14, "DT_COMPLEX64", "complex64", None, None),
-    DType("complex128", "COMPLEX128", 15, "DT_COMPLEX128", None, None, None),
-    DType("bfloat16", "BFLOAT16", 16, "DT_BFLOAT16", "float32", -3.3895313892515355e38, 3.3895313892515355e38),
-    DType("float8e4m3fn", "FLOAT8E4M3FN", 17, "DT_FLOAT8_E4M3FN", "float32", -448.0, 448.0),
-    DType("float8e4m3fnuz", "FLOAT8E4M3FNUZ", 18, "DT_FLOAT8_E4M3FNUZ", "float32", -240.0, 240.0),
-    DType("float8e5m2", "FLOAT8E5M2", 19, "DT_FLOAT8_E5M2", "float32", -57344.0, 57344.0),
-    DType("float8e5m2fnuz", "FLOAT8E5M2FNUZ", 20, "DT_FLOAT8_E5M2FNUZ", "float32", -57344.0, 57344.0),
-    DType("uint4", "UINT4", 21, "DT_UINT4", "int32", *_int(4, signed=False)),
-    DType("int4", "INT4", 22, "DT_INT4", "int32", *_int(4, signed=True)),
-    DType("float4e2m1", "FLOAT4E2M1", 23, "DT_FLOAT4_E2M1FN", "float32", -6.0, 6.0),
-    DType("float8e8m0", "FLOAT8E8M0", 24, "DT_FLOAT8_E8M0FNU", "float32", 2.0**-127, 2.0**127),
-    DType("uint2", "UINT2", 25, "DT_UINT2", "int32", *_int(2, signed=False)),
-    DType("int2", "INT2", 26, "DT_INT2", "int32", *_int(2, signed=True)),
-)
+    DType("float32", "FLOAT", 1, "DT_FLOAT", 32, "float32", -_FLOAT32, _FLOAT32, FloatFormat(24, -126)),
+    _integer(2, "uint8", 8, signed=False),
+    _integer(3, "int8", 8, signed=True),
+    _integer(4, "uint16", 16, signed=False),
+    _integer(5, "int16", 16, signed=True),
+    _integer(6, "int32", 32, signed=True),
+    _integer(7, "int64", 64, signed=True),
+    DType("string", "STRING", 8, "DT_STRING", None, "string"),
+    DType("bool", "BOOL", 9, "DT_BOOL", 8, "bool"),
+    DType("float16", "FLOAT16", 10, "DT_HALF", 16, "float32", -65504.0, 65504.0, FloatFormat(11, -14)),
+    DType("float64", "DOUBLE", 11, "DT_DOUBLE", 64, "float32", -_FLOAT64, _FLOAT64, FloatFormat(53, -1022)),
+    _integer(12, "uint32", 32, signed=False),
+    _integer(13, "uint64", 64, signed=False),
+    DType("complex64", "COMPLEX64", 14, "DT_COMPLEX64", 64, "complex64"),
+    DType("complex128", "COMPLEX128", 15, "DT_COMPLEX128", 128, None),
+    DType("bfloat16", "BFLOAT16", 16, "DT_BFLOAT16", 16, "float32", -_BFLOAT16, _BFLOAT16, FloatFormat(8, -126)),
+    _float8(17, "float8e4m3fn", "float8_e4m3fn", 448.0, FloatFormat(4, -6, has_infinity=False)),
+    _float8(18, "float8e4m3fnuz", "float8_e4m3fnuz", 240.0, FloatFormat(4, -7, has_infinity=False)),
+    _float8(19, "float8e5m2", "float8_e5m2", 57344.0, FloatFormat(3, -14)),
+    _float8(20, "float8e5m2fnuz", "float8_e5m2fnuz", 57344.0, FloatFormat(3, -15, has_infinity=False)),
+    _integer(21, "uint4", 4, signed=False),
+    _integer(22, "int4", 4, signed=True),
+    DType(
+        "float4e2m1", "FLOAT4E2M1", 23, "DT_FLOAT4_E2M1FN", 4, "float32", -6.0, 6.0,
+        FloatFormat(2, 0, has_infinity=False, has_nan=False), numpy="float4_e2m1fn",
+    ),
+    DType(
+        "float8e8m0", "FLOAT8E8M0", 24, "DT_FLOAT8_E8M0FNU", 8, "float32", 1 / _POWER, _POWER,
+        FloatFormat(1, -127, has_infinity=False), numpy="float8_e8m0fnu",
+    ),
+    _integer(25, "uint2", 2, signed=False),
+    _integer(26, "int2", 2, signed=True),
+    DType(
+        "float6e2m3", "FLOAT6E2M3", 27, None, 6, "float32", -7.5, 7.5,
+        FloatFormat(4, 0, has_infinity=False, has_nan=False), numpy="float6_e2m3fn",
+    ),
+    DType(
+        "float6e3m2", "FLOAT6E3M2", 28, None, 6, "float32", -28.0, 28.0,
+        FloatFormat(3, -2, has_infinity=False, has_nan=False), numpy="float6_e3m2fn",
+    ),
+)  # fmt: skip
 
 BY_NAME = {row.name: row for row in DTYPES}
 BY_ONNX_CODE = {row.onnx_code: row for row in DTYPES}
+_BY_NUMPY_NAME = {row.numpy or row.name: row for row in DTYPES}
 
-INT32_LOWEST, INT32_HIGHEST = _int(32, signed=True)
+INT32_LOWEST, INT32_HIGHEST = -(1 << 31), (1 << 31) - 1
 
 
 def dtype_of(array: np.ndarray) -> DType:
-    """The row of an array's element type.
+    """The row of an array's element type; ml_dtypes' types are known too.
 
     Raises: KeyError if the table has no such numpy dtype.
     """
-    return BY_NAME["string" if array.dtype.kind in "OSU" else array.dtype.name]
+    return _BY_NUMPY_NAME["string" if array.dtype.kind in "OSU" else array.dtype.name]
 
 
 def as_numpy(dtype: DType) -> np.dtype:
-    """The dtype that numpy itself has for a row.
-
-    Raises: KeyError if numpy itself has no such type (bfloat16, the 8- and 4-bit floats).
-    """
+    """The dtype of arrays of a row: numpy's own, or ml_dtypes' where numpy has none."""
     if dtype.name == "string":
         return np.dtype(object)
-    try:
-        return np.dtype(dtype.name)
-    except TypeError as error:
-        raise KeyError(dtype.name) from error
+    name = dtype.numpy or dtype.name
+    if hasattr(np, name):
+        return np.dtype(name)
+    import ml_dtypes
+
+    narrow: np.dtype = np.dtype(getattr(ml_dtypes, name))
+    return narrow

@@ -114,7 +114,7 @@ def _prove(
     emit: Emit,
 ) -> _Proof:
     settings = resolved.config.parity
-    samples = make_samples(source.inputs, seed=settings.seed, batches=settings.batches)
+    samples = make_samples(source.inputs, seed=settings.seed, batches=settings.batches, sizes=settings.sizes)
     with RuntimePool(browser=browser) as pool:
         names, not_run = choose_runtimes(pool, asked or settings.runtimes, always=("onnxruntime",))
         if source.module is None and "torch" in names:

@@ -1,0 +1,1 @@
+"""Verdicts as documents: a page for people, JUnit for CI, Markdown for a summary."""

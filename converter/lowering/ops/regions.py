@@ -16,6 +16,8 @@ from converter.lowering.registry import lowers
 from converter.lowering.sampling import Pixels, Tap, blend, limited, linear_weights, read_pixels, real, within
 from converter.tfjs.graph import Ref
 
+NOTHING = -1e20  # below every pixel; WebGL's Max knows no smaller number
+
 
 @lowers("RoiAlign", since=(10, 16, 22))
 def lower_roi_align(ctx: LoweringContext) -> None:
@@ -89,10 +91,7 @@ def lower_max_roi_pool(ctx: LoweringContext) -> None:
     y = take(ctx, ctx.operand(0), 0, batch)
     for axis, (start, end) in zip((2, 3), corners, strict=True):
         y = _pooled_along(ctx, y, axis, cells[axis - 2], start, end)
-    ctx.result(select(ctx, ctx.emit("Greater", y, ctx.data(_LOWEST)), y, ctx.data(0.0)))
-
-
-_LOWEST = -3.4e38
+    ctx.result(select(ctx, ctx.emit("Greater", y, ctx.data(NOTHING / 2)), y, ctx.data(0.0)))
 
 
 def _pooled_along(ctx: LoweringContext, x: Ref, axis: int, cells: int, start: Ref, end: Ref) -> Ref:
@@ -100,7 +99,6 @@ def _pooled_along(ctx: LoweringContext, x: Ref, axis: int, cells: int, start: Re
     size = ctx.emit("RealDiv", _length(ctx, start, end), ctx.data(float(cells)))
     places = cast(ctx, span(ctx, x, axis), "float32")
     places = host.resize(ctx, places, [Size(1), Size(1), None, *[Size(1)] * (3 - axis)])
-    nothing = ctx.data(-3.4028234663852886e38)
     parts = []
     for cell in range(cells):
         low = ctx.emit("Floor", ctx.emit("Mul", size, ctx.data(float(cell))))
@@ -108,7 +106,7 @@ def _pooled_along(ctx: LoweringContext, x: Ref, axis: int, cells: int, start: Re
         bounds = [host.resize(ctx, ctx.emit("AddV2", one, start), [None, *[Size(1)] * 3]) for one in (low, high)]
         inside = ctx.emit("GreaterEqual", places, bounds[0])
         inside = ctx.emit("LogicalAnd", inside, ctx.emit("Less", places, bounds[1]))
-        parts.append(reduce_axes(ctx, "Max", select(ctx, inside, x, nothing), [axis], keepdims=True))
+        parts.append(reduce_axes(ctx, "Max", select(ctx, inside, x, ctx.data(NOTHING)), [axis], keepdims=True))
     return parts[0] if cells == 1 else ctx.emit("ConcatV2", *parts, ctx.param(axis), N=cells)
 
 

@@ -13,6 +13,7 @@ from converter.tfjs.passes.nhwc_layout import nhwc_layout
 from converter.tfjs.passes.part_host_values import part_host_values
 from converter.tfjs.passes.settle_casts import settle_casts
 from converter.tfjs.passes.simplify import simplify
+from converter.tfjs.passes.widen_vectors import widen_vectors
 
 Pass = Callable[[Graph], Graph]
 
@@ -26,6 +27,7 @@ PASSES: dict[str, Pass] = {
     "fuse-bias-activation": fuse_bias_activation,
     "common-subexpressions": common_subexpressions,
     "settle-casts": settle_casts,
+    "widen-vectors": widen_vectors,
     "dead-code": dead_code,
     "part-host-values": part_host_values,
 }

@@ -32,6 +32,8 @@ CASES = [
         for opset in (7, 13, 14)
     ),
     *(Case(f"div-{opset}", "Div", {"A": (2, 3), "B": np.float32([2, -4, 0.5])}, opset=opset) for opset in (7, 13, 14)),
+    Case("add-rank-5-vector", "Add", {"A": (3, 4, 5, 6, 7), "B": (7,)}),
+    Case("mul-rank-6-const-vector", "Mul", {"A": (3, 1, 5, 6, 7, 4), "B": (4,)}, constants=["B"]),
     Case("add-dynamic", "Add", {"A": (3, 4), "B": (4,)}, declared={"A": ("batch", 4)}),
     Case("add-const", "Add", {"A": (3, 4), "B": (4,)}, constants=["B"]),
     Case("mul-scalar-const", "Mul", {"A": (3, 4), "B": np.float32(2.5)}, constants=["B"]),

@@ -12,7 +12,15 @@ FIELD = RNG.uniform(0.1, 1, (2, 3, 12, 14)).astype(np.float32)
 
 def align(name, opset=16, declared=None, x=(2, 3, 12, 14), reference="onnxruntime", **attrs):
     attrs = {"output_height": 3, "output_width": 4, "sampling_ratio": 2, **attrs}
-    return Case(f"roialign-{name}", "RoiAlign", {"X": x, "R": ROIS, "B": BATCH}, attrs, opset, declared=declared or {})
+    return Case(
+        f"roialign-{name}",
+        "RoiAlign",
+        {"X": x, "R": ROIS, "B": BATCH},
+        attrs,
+        opset,
+        declared=declared or {},
+        reference=reference,
+    )
 
 
 def boxes(n_batch, count, centred=False):
@@ -30,6 +38,19 @@ def nms(name, n_batch=1, n_classes=1, count=12, most=4, overlap=0.3, score=None,
     return Case(f"nms-{name}", "NonMaxSuppression", inputs, attrs, opset, known, outputs={"Y": TensorProto.INT64})
 
 
+def pooled(x, rois, cells=(3, 4)):
+    """The maximum of each cell of each region, as the operator's older versions have it."""
+    result = np.zeros((len(rois), x.shape[1], *cells), dtype=x.dtype)
+    for number, (batch, x1, y1, x2, y2) in enumerate(np.floor(rois + 0.5).astype(int)):
+        height, width = max(y2 - y1 + 1, 1) / cells[0], max(x2 - x1 + 1, 1) / cells[1]
+        for i, j in np.ndindex(*cells):
+            rows = slice(y1 + int(i * height), y1 + int(np.ceil((i + 1) * height)))
+            columns = slice(x1 + int(j * width), x1 + int(np.ceil((j + 1) * width)))
+            if (cell := x[batch, :, rows, columns]).size:
+                result[number, :, i, j] = cell.max(axis=(1, 2))
+    return result
+
+
 CASES = [
     align("10", opset=10),
     align("16"),
@@ -39,12 +60,9 @@ CASES = [
     align("output-half-pixel", coordinate_transformation_mode="output_half_pixel"),
     align("max", mode="max", x=FIELD),
     align("dynamic", declared={"X": ("n", 3, "h", "w"), "R": ("r", 4), "B": ("r",)}),
-    *(
-        Case(
-            f"maxroipool-{opset}", "MaxRoiPool", {"X": (2, 3, 12, 14), "R": POOL_ROIS}, {"pooled_shape": [3, 4]}, opset
-        )
-        for opset in (7, 22)
-    ),
+    Case("maxroipool-7", "MaxRoiPool", {"X": FIELD, "R": POOL_ROIS}, {"pooled_shape": [3, 4]}, 7),
+    Case("maxroipool-22", "MaxRoiPool", {"X": FIELD, "R": POOL_ROIS}, {"pooled_shape": [3, 4]}, 22, reference=pooled),
+    Case("maxroipool-negative", "MaxRoiPool", {"X": -FIELD, "R": POOL_ROIS}, {"pooled_shape": [3, 4]}),
     Case(
         "maxroipool-scaled",
         "MaxRoiPool",
