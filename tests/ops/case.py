@@ -17,8 +17,8 @@ class Case:
     """One ONNX node as a model of its own.
 
     `inputs` maps each operand, in order, to a shape (seeded float32 values in [-1, 1]) or to an array; an operand that
-    the node skips is named "". Those in `constants` become initializers. `declared` gives an input other dims than
-    its array has: names for dynamic ones. `outputs` gives the ONNX element type of each output ("" skips one).
+    the node skips is named by blanks. Those in `constants` become initializers. `declared` gives an input other dims
+    than its array has: names for dynamic ones. `outputs` gives the ONNX element type of each output (blanks skip one).
     `reference` is what decides: onnxruntime; ONNX's own evaluator where onnxruntime has no kernel; where neither has
     one, a function of the operands.
     """
@@ -39,7 +39,7 @@ class Case:
         rng = np.random.default_rng(crc32(self.id.encode()))
         values = {}
         for name, value in self.inputs.items():
-            if name:
+            if name.strip():
                 drawn = rng.uniform(-1, 1, value).astype(np.float32) if isinstance(value, tuple) else np.asarray(value)
                 values[name] = drawn
         return values
@@ -49,12 +49,13 @@ class Case:
 
     def model(self) -> onnx.ModelProto:
         arrays = self.arrays()
-        node = helper.make_node(self.op, list(self.inputs), list(self.outputs), name="case", **self.attrs)
+        names = [list(map(str.strip, side)) for side in (self.inputs, self.outputs)]
+        node = helper.make_node(self.op, *names, name="case", **self.attrs)
         graph = helper.make_graph(
             [node],
             "case",
             [self._input(name, array) for name, array in arrays.items() if name not in self.constants],
-            [helper.make_tensor_value_info(name, code, None) for name, code in self.outputs.items() if name],
+            [helper.make_tensor_value_info(name, code, None) for name, code in self.outputs.items() if name.strip()],
             [numpy_helper.from_array(arrays[name], name) for name in self.constants],
         )
         ir_version = 8 if self.opset <= 18 else 10

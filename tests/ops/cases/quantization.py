@@ -1,5 +1,8 @@
+from types import MappingProxyType
+
+import ml_dtypes
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from tests.ops.case import Case
 
@@ -15,6 +18,15 @@ SCALE, SCALES = np.float32(0.05), np.float32([0.01, 0.05, 0.1])
 BYTES = np.arange(0, 240, 10, dtype=np.uint8).reshape(2, 3, 4)
 SIGNED = (BYTES.astype(np.int16) - 120).astype(np.int8)
 BLOCKS = np.float32([[[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]], [[0.7, 0.8], [0.9, 1.0], [1.1, 1.2]]])
+REALS = np.float32([[0, 1, -2.25, 0.3, 100, -1000], [1e6, -1e6, np.inf, -np.inf, 0.26, 0.74], [3, 3.5, 13, 8, 7, -7]])
+SMALL = np.float32([0, 1, -1, 2, -2, 3, 4, -6])
+FLOATS8 = (ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e4m3fnuz, ml_dtypes.float8_e5m2, ml_dtypes.float8_e5m2fnuz)
+ZEROS = {**dict.fromkeys((*FLOATS8, ml_dtypes.float4_e2m1fn), 0), ml_dtypes.int4: -3, ml_dtypes.uint2: 1}
+BIT_BY_BIT = MappingProxyType({"opset": 25, "reference": "evaluator", "atol": 0, "rtol": 0})
+
+
+def name_of(code):
+    return TensorProto.DataType.Name(code).lower()
 
 
 def quantize(name, inputs, outputs=UINT8, **rest):
@@ -72,6 +84,78 @@ CASES = [
         {"X": SIGNED, "S": BLOCKS[:1, :, [0, 1, 0, 1]], "Z": SIGNED[:1]},
         attrs={"axis": 0, "block_size": 2},
         opset=21,
+    ),
+    *(
+        quantize(
+            f"{dtype.__name__}-saturate-{saturate}",
+            {"X": REALS, "S": np.float32(0.5), "Z": np.zeros((), dtype)},
+            {"Y": helper.np_dtype_to_tensor_dtype(np.dtype(dtype))},
+            attrs={"saturate": saturate},
+            **BIT_BY_BIT,
+        )
+        for dtype in FLOATS8
+        for saturate in (0, 1)
+    ),
+    *(
+        quantize(
+            name_of(code),
+            {"X": np.clip(REALS, -1e6, 1e6), "S": np.float32(0.5)},
+            {"Y": code},
+            attrs={"output_dtype": code},
+            **BIT_BY_BIT,
+        )
+        for code in (TensorProto.FLOAT4E2M1, TensorProto.UINT4, TensorProto.INT4, TensorProto.UINT2, TensorProto.INT2)
+    ),
+    quantize(
+        "float4-shifted",
+        {"X": REALS, "S": np.float32(0.5), "Z": np.ones((), ml_dtypes.float4_e2m1fn)},
+        {"Y": TensorProto.FLOAT4E2M1},
+        **BIT_BY_BIT,
+    ),
+    quantize(
+        "float8-axis",
+        {"X": SPREAD, "S": np.float32([0.25, 0.5, 2]), "Z": np.zeros(3, ml_dtypes.float8_e4m3fn)},
+        {"Y": TensorProto.FLOAT8E4M3FN},
+        constants=[],
+        declared={"X": ("batch", 3, 4)},
+        **BIT_BY_BIT,
+    ),
+    quantize(
+        "float8-blocks",
+        {"X": SPREAD, "S": np.exp2(np.round(BLOCKS * 4))},
+        {"Y": TensorProto.FLOAT8E5M2},
+        attrs={"axis": 2, "block_size": 2, "output_dtype": TensorProto.FLOAT8E5M2},
+        **BIT_BY_BIT,
+    ),
+    *(
+        dequantize(
+            f"{dtype.__name__}-{name}",
+            {"X": SMALL.astype(dtype), "S": np.float32(0.3), "Z": np.asarray(zero, dtype)},
+            constants=constants,
+            **BIT_BY_BIT,
+        )
+        for dtype, zero in ZEROS.items()
+        for name, constants in (("input", ["S", "Z"]), ("constant", ["X", "Z"]))
+    ),
+    dequantize(
+        "float8-blocks-constant",
+        {"X": SPREAD.astype(ml_dtypes.float8_e5m2), "S": BLOCKS},
+        attrs={"axis": 2, "block_size": 2},
+        constants=["X"],
+        **BIT_BY_BIT,
+    ),
+    dequantize(
+        "int4-blocks-constant",
+        {"X": (SIGNED // 16).astype(ml_dtypes.int4), "S": BLOCKS},
+        attrs={"axis": 2, "block_size": 2},
+        constants=["X"],
+        **BIT_BY_BIT,
+    ),
+    dequantize(
+        "float8e8m0-scale",
+        {"X": SMALL.astype(ml_dtypes.float4_e2m1fn), "S": np.float32(0.25).astype(ml_dtypes.float8_e8m0fnu)},
+        attrs={"output_dtype": TensorProto.FLOAT},
+        **BIT_BY_BIT,
     ),
     Case(
         "dynamic-quantize",
