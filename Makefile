@@ -16,15 +16,18 @@ READY := $(INSTALLED) $(BUNDLE) $(BROWSER)
 
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(JS)
 
-.PHONY: help convert test check release clean
+.PHONY: help convert test check docs scoreboard models release clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make convert   install, train the reference model, convert it, prove it"
-	@echo "make test      run every test"
-	@echo "make check     format, lint, types, floors, TypeScript; under a minute"
-	@echo "make release   publish the artifact to TO=$(TO)"
-	@echo "make clean     remove what the other targets made, but not artifacts/"
+	@echo "make convert     install, train the reference model, convert it, prove it"
+	@echo "make test        run every test"
+	@echo "make check       format, lint, types, floors, TypeScript; under a minute"
+	@echo "make docs        write docs/operators.md from the code"
+	@echo "make scoreboard  run ONNX's backend suite on all four backends; writes docs/coverage.md"
+	@echo "make models      convert and prove real models from public packages; writes docs/coverage.md"
+	@echo "make release     publish the artifact to TO=$(TO)"
+	@echo "make clean       remove what the other targets made, but not artifacts/"
 
 convert: $(READY) $(CHECKPOINT)
 	@if [ -e $(ARTIFACT)/manifest.json ]; then \
@@ -42,7 +45,18 @@ check: $(INSTALLED) $(BUNDLE)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/meta/test_architecture.py
+	$(BIN)/python -m tools.operators --check
 	$(NPM) run --silent check
+
+docs: $(INSTALLED)
+	$(BIN)/python -m tools.operators
+
+scoreboard: $(READY)
+	$(BIN)/python -m tests.onnx_backend.scoreboard
+
+models: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models]'
+	$(BIN)/python -m benchmarks.prove
 
 release: convert
 	@$(BIN)/compat-export release $(ARTIFACT) --to $(TO)

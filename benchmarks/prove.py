@@ -68,6 +68,7 @@ def _settings(name: str, model: Model) -> Mapping[str, Any]:
         "parity.atol": model.get("atol"),
         "parity.batches": model.get("batches"),
         "parity.sizes": model.get("sizes"),
+        "parity.edges": model.get("edges"),
     }
     return {path: value for path, value in given.items() if value is not None}
 

@@ -83,15 +83,141 @@ class ExportSection(_Strict):
     opset: int = Field(default=18, ge=18)
 
 
-class ParitySection(_Strict):
-    """What agreement between runtimes means for this model."""
+RuntimeClass = Literal["float32", "float16-textures", "quantised-weights"]
+Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-    atol: float = Field(default=1e-5, ge=0)
-    rtol: float = Field(default=1e-4, ge=0)
+
+class ToleranceSection(_Strict):
+    """How far a value may be from its reference: atol + rtol * |reference|.
+
+    Units: atol in the unit of the output; rtol a fraction.
+    """
+
+    atol: Bound
+    rtol: Bound
+
+
+class PartialTolerance(_Strict):
+    """A tolerance of which a part may be left to the class."""
+
+    atol: Bound | None = None
+    rtol: Bound | None = None
+
+
+class OutputSection(_Strict):
+    """What agreement means for one output, where it differs from the other outputs.
+
+    `distribution` says whether each row of the last dimension is one, of which the largest entries are compared too;
+    without it, rows of [0, 1] that sum to 1 are taken for one. `min_top1` is the share of rows whose largest entry
+    must be the reference's.
+    """
+
+    tolerances: dict[RuntimeClass, PartialTolerance] = {}
+    distribution: bool | None = None
+    min_top1: float | None = Field(default=None, ge=0, le=1)
+
+
+TOLERANCES: dict[RuntimeClass, dict[str, float]] = {
+    "float32": {"atol": 1e-5, "rtol": 1e-4},
+    "float16-textures": {"atol": 1e-2, "rtol": 1e-2},  # a half has 11 bits, and every layer rounds to them
+    "quantised-weights": {"atol": 2e-2, "rtol": 5e-2},
+}
+
+
+def _with_defaults(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    known: dict[Any, Any] = dict(TOLERANCES)
+    merged = {name: known.get(name, {}) | given for name, given in value.items() if isinstance(given, dict)}
+    return known | value | merged
+
+
+def _sizes(value: object) -> object:
+    return (value,) if isinstance(value, int) else value
+
+
+class ParitySection(_Strict):
+    """What agreement between runtimes means for this model, and what it is tried on.
+
+    `tolerances` has one tolerance for each class of runtimes; `atol` and `rtol` beside it are short for float32's.
+    `random_rows` are drawn at least for each batch size: a batch of 1 gets as many sets. `sizes` are those of the other
+    dynamic dimensions by name, one or several. `edges` adds sets at the ends of each range. `samples` is a file with
+    inputs of one's own: .npz, .safetensors, .csv or .parquet.
+    """
+
+    tolerances: Annotated[dict[RuntimeClass, ToleranceSection], BeforeValidator(_with_defaults)] = Field(
+        default={}, validate_default=True
+    )
+    outputs: dict[str, OutputSection] = {}
     seed: int = 0
     batches: tuple[int, ...] = (1, 4)
-    sizes: dict[str, int] = {}  # of the other dynamic dimensions, by name
+    random_rows: int = Field(default=8, ge=1)
+    sizes: dict[str, Annotated[tuple[int, ...], BeforeValidator(_sizes), Field(min_length=1)]] = {}
+    edges: bool = True
+    samples: Path | None = None
     runtimes: tuple[str, ...] | None = None
+
+    @property
+    def atol(self) -> float:
+        """The absolute tolerance of float32 runtimes."""
+        return self.tolerances["float32"].atol
+
+    @property
+    def rtol(self) -> float:
+        """The relative tolerance of float32 runtimes."""
+        return self.tolerances["float32"].rtol
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: object) -> object:
+        return expand_parity(value)[0]
+
+
+def expand_parity(value: object) -> tuple[object, tuple[str, ...]]:
+    """The section with `atol` and `rtol` in their long form, and which of them it had in the short form."""
+    if not isinstance(value, dict):
+        return value, ()
+    short = tuple(key for key in ("atol", "rtol") if key in value)
+    tolerances = value.get("tolerances", {})
+    float32 = tolerances.get("float32", {}) if isinstance(tolerances, dict) else None
+    if not short or not isinstance(float32, dict):
+        return value, ()
+    rest = {key: inner for key, inner in value.items() if key not in short}
+    float32 = float32 | {key: value[key] for key in short}
+    return rest | {"tolerances": tolerances | {"float32": float32}}, short
+
+
+class MetricBudget(_Strict):
+    """What a training metric must reach, or may not pass."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("a metric's budget needs min or max")
+        return self
+
+
+_Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class BudgetsSection(_Strict):
+    """What the model may cost, and must reach; a budget that isn't named isn't checked.
+
+    Units:  memory_mb of 1e6 bytes, tensors and JavaScript heap together; artifact_kb of 1000 bytes, the files that an
+            app fetches, as stored; accuracy a fraction, at least.
+    """
+
+    load_ms: _Limit | None = None
+    warm_up_ms: _Limit | None = None
+    predict_p50_ms: _Limit | None = None
+    predict_p99_ms: _Limit | None = None
+    memory_mb: _Limit | None = None
+    artifact_kb: _Limit | None = None
+    accuracy: float | None = Field(default=None, ge=0, le=1)
+    metrics: dict[str, MetricBudget] = {}
 
 
 class Config(_Strict):
@@ -110,6 +236,7 @@ class Config(_Strict):
     outputs: tuple[str, ...] = ()
     export: ExportSection = ExportSection()
     parity: ParitySection = ParitySection()
+    budgets: BudgetsSection = BudgetsSection()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -151,6 +278,10 @@ def resolve(file: Path | None, flags: Mapping[str, Any]) -> ResolvedConfig:
         _put(data, path.split("."), value)
         sources = {known: source for known, source in sources.items() if not (known + ".").startswith(path + ".")}
         sources[path] = "flag"
+    data["parity"], short = expand_parity(data.get("parity", {}))
+    for key in short:
+        if f"parity.{key}" in sources:
+            sources[f"parity.tolerances.float32.{key}"] = sources.pop(f"parity.{key}")
     try:
         config = Config.model_validate(data)
     except ValidationError as error:

@@ -15,7 +15,8 @@ from converter.errors import ArtifactError
 from converter.features import Feature
 from converter.fileio import canonical_json
 
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
+READABLE_VERSIONS = ("1", SCHEMA_VERSION)  # 1 says neither what runtimes ran on nor what their outputs were held to
 MANIFEST_NAME = "manifest.json"
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
 PATH_PATTERN = r"^[^/\\]+(/[^/\\]+)*$"
@@ -91,12 +92,24 @@ class TensorInfo(_Frozen):
     high: Finite | tuple[Finite, ...] | None = None
 
 
+class ParityTolerance(_Frozen):
+    """How far a value was allowed to be from its reference: atol + rtol * |reference|."""
+
+    atol: Finite = Field(ge=0)
+    rtol: Finite = Field(ge=0)
+
+
 class ParityRuntime(_Frozen):
-    """How far one runtime is from the reference; max_abs in the unit of the output it was found in."""
+    """How far one runtime is from the reference, and what each output was held to.
+
+    Units: max_abs in the unit of the output it was found in.
+    """
 
     name: str
     compared: int = Field(ge=1)
     max_abs: Finite = Field(ge=0)
+    device: str = ""
+    tolerances: dict[str, ParityTolerance] = {}
 
 
 class ParitySummary(_Frozen):
@@ -138,7 +151,7 @@ class Manifest(Contents):
     `digest` is the SHA-256 of the manifest's own canonical JSON without this field, so that damage to it shows.
     """
 
-    schema_version: Literal["1"] = SCHEMA_VERSION
+    schema_version: Literal["1", "2"] = SCHEMA_VERSION
     digest: Sha256
     files: tuple[FileEntry, ...]
     formats: tuple[Format, ...]
@@ -208,9 +221,9 @@ def manifest_from_bytes(data: bytes, *, where: str = MANIFEST_NAME) -> Manifest:
         raise _damaged(f"not JSON: {error}", where) from error
     if not is_as_written or value.get("digest") != _digest_of_json(value):
         raise _damaged("not as it was written: its digest is another one", where)
-    if value.get("schema_version") != SCHEMA_VERSION:
+    if value.get("schema_version") not in READABLE_VERSIONS:
         raise ArtifactError(
-            f"schema version {value.get('schema_version')!r}, this tool reads {SCHEMA_VERSION!r}",
+            f"schema version {value.get('schema_version')!r}, this tool reads {' and '.join(READABLE_VERSIONS)}",
             where=where,
             hint="use the version of compat-export that wrote it, or a newer one",
         )
@@ -230,7 +243,8 @@ def portable_config(resolved: ResolvedConfig) -> tuple[dict[str, JsonValue], dic
     """
     config = {key: value for key, value in resolved.as_json().items() if key != "artifacts"}
     sources = {key: source for key, source in resolved.sources.items() if key != "artifacts"}
-    config["model"] = {key: _portable(value, resolved.root) for key, value in config["model"].items()}
+    for section in ("model", "parity"):
+        config[section] = {key: _portable(value, resolved.root) for key, value in config[section].items()}
     return config, sources
 
 

@@ -7,6 +7,7 @@ import typer
 
 from converter.cli.console import Console, Failure, Result, abandon_output, flush
 from converter.cli.exit_codes import INTERRUPTED
+from converter.cli.github import tell_failure
 from converter.cli.root import app
 from converter.errors import ConverterError, InternalError
 
@@ -47,6 +48,7 @@ def _run(arguments: list[str], console: Console) -> int:
 def _fail(console: Console, error: BaseException) -> int:
     failure = failure_from(error)
     console.fail(failure, error)
+    tell_failure(f"compat-export: {failure.type}", failure.what, where=failure.where)
     return failure.exit_code
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converter.cli.console import Console, Result, shown_path
+from converter.cli.documents import JunitOption, ReportOption, writer
 from converter.cli.options import (
     BrowserOption,
     JsonOption,
@@ -17,6 +18,15 @@ from converter.cli.options import (
     input_from_text,
     names_from_list,
     object_from_json,
+)
+from converter.cli.proof_options import (
+    PROOF,
+    BatchesOption,
+    SamplesOption,
+    SeedOption,
+    SizeOption,
+    batches_from_list,
+    sizes_from_texts,
 )
 from converter.errors import ConfigError
 
@@ -29,7 +39,7 @@ CONFIGS = {".yaml", ".yml"}
 NEEDS_FACTORY = {".pth", ".pt", ".safetensors"}
 MODELS = {*NEEDS_FACTORY, ".pt2", ".onnx"}
 
-MODEL, EXPORT, PROOF = "Model", "Artifact", "Proof"
+MODEL, EXPORT = "Model", "Artifact"
 
 
 def convert(
@@ -69,7 +79,11 @@ def convert(
     ] = None,
     bind: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=SIZE", help="Fix a dynamic dimension: batch=1. Repeatable.", rich_help_panel=MODEL),
+        typer.Option(
+            metavar="NAME=SIZE",
+            help="Fix a dynamic dimension, or an ONNX input of one number: batch=1. Repeatable.",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="The model's name. Default: the source's.", rich_help_panel=EXPORT)
@@ -92,16 +106,21 @@ def convert(
     runtimes: RuntimesOption = None,
     browser: BrowserOption = None,
     atol: Annotated[
-        float | None, typer.Option(help="The absolute error that parity allows.", rich_help_panel=PROOF)
+        float | None, typer.Option(help="The absolute error that float32 runtimes may have.", rich_help_panel=PROOF)
     ] = None,
     rtol: Annotated[
-        float | None, typer.Option(help="The relative error that parity allows.", rich_help_panel=PROOF)
+        float | None, typer.Option(help="The relative error that float32 runtimes may have.", rich_help_panel=PROOF)
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The seed of parity's inputs.", rich_help_panel=PROOF)] = None,
+    samples: SamplesOption = None,
+    batches: BatchesOption = None,
+    sizes: SizeOption = None,
+    seed: SeedOption = None,
     no_verify: Annotated[
         bool,
         typer.Option("--no-verify", help="Store it unproved; it can't be released then.", rich_help_panel=PROOF),
     ] = False,
+    report: ReportOption = None,
+    junit: JunitOption = None,
     _json: JsonOption = False,
     _quiet: QuietOption = False,
 ) -> Result:
@@ -125,6 +144,9 @@ def convert(
             "parity.atol": atol,
             "parity.rtol": rtol,
             "parity.seed": seed,
+            "parity.batches": batches_from_list(batches),
+            "parity.sizes": sizes_from_texts(sizes),
+            "parity.samples": samples and samples.absolute(),
         }
     )
     return _run(
@@ -136,6 +158,7 @@ def convert(
         browser=browser,
         bind=bindings_from_texts(bind or []),
         source_date_epoch=source_date_epoch,
+        on_facts=writer(report, junit),
     )
 
 

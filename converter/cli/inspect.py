@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+SHOWN_ELSEWHERE = {
+    "kind", "name", "version", "size_bytes", "inputs", "outputs", "ops", "operators", "unsupported",
+}  # fmt: skip
+
+
 def inspect(
     path: Annotated[
         Path, typer.Argument(metavar="PATH", help="An artifact, a folder with a TF.js graph model, or a .onnx file.")
@@ -21,7 +26,7 @@ def inspect(
     _json: JsonOption = False,
     _quiet: QuietOption = False,
 ) -> Result:
-    """Show what a model or an artifact holds; of an ONNX model also what can't be converted.
+    """Show what a model or an artifact holds; of an ONNX model also every node that can't be converted, and why.
 
     [bold]Examples[/]
       compat-export inspect model.onnx
@@ -43,15 +48,31 @@ def _view(document: Mapping[str, Any]) -> Iterable["RenderableType"]:
 
     yield f"[bold]{escape(_title(document))}[/]"
     yield _tensors(document)
-    yield _ops(document["ops"])
+    yield _operators(document["operators"]) if "operators" in document else _ops(document["ops"])
     for key, value in document.items():
-        if key not in ("kind", "name", "version", "size_bytes", "inputs", "outputs", "ops", "unsupported"):
+        if key not in SHOWN_ELSEWHERE:
             yield f"{escape(key)}: {escape(_shown(value))}"
     if "unsupported" in document:
-        problems: Sequence[str] = document["unsupported"]
-        yield from (f"[red]can't be converted[/] {escape(problem)}" for problem in problems)
-        if not problems:
-            yield "[green]every operator can be converted[/]"
+        yield from _verdict(document["unsupported"])
+
+
+def _verdict(problems: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    from rich.markup import escape
+
+    if not problems:
+        yield "[green]every operator can be converted[/]"
+        return
+    yield f"[red]can't be converted[/]: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}"
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for one in problems:
+        place = f"{one['op']} (since {one['since']})" if one["op"] else one["node"]
+        groups.setdefault((place, one["reason"], one["hint"]), []).append(one["node"])
+    for (place, reason, hint), nodes in groups.items():
+        yield f"[red]{escape(place)}[/]: {escape(reason)}"
+        if nodes != [place]:
+            yield f"  [bold]nodes:[/] {escape(', '.join(nodes))}"
+        if hint:
+            yield f"  [bold]hint:[/]  {escape(hint)}"
 
 
 def _tensors(document: Mapping[str, Any]) -> "Table":
@@ -79,6 +100,20 @@ def _ops(ops: Mapping[str, int]) -> "Table":
     table.add_column("nodes", justify="right")
     for op, count in sorted(ops.items(), key=lambda pair: (-pair[1], pair[0])):
         table.add_row(escape(op), str(count))
+    return table
+
+
+def _operators(operators: Sequence[Mapping[str, Any]]) -> "Table":
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("operator", "since", box=box.SIMPLE_HEAD)
+    table.add_column("nodes", justify="right")
+    table.add_column("TF.js backends")
+    for one in operators:
+        backends = ", ".join(one["backends"]) or "[red]none[/]"
+        table.add_row(escape(one["op"]), str(one["since"] or "?"), str(one["nodes"]), backends)
     return table
 
 

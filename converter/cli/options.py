@@ -2,6 +2,7 @@
 
 import json
 import re
+from math import nan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,8 @@ RuntimesOption = Annotated[
     typer.Option(
         metavar="A,B",
         help="Runtimes that must run and agree, such as tfjs-wasm@node,tfjs-webgl@chromium. "
-        "Default: those on Node, and Chromium's if a browser is found.",
+        "`all` stands for every one that this machine has. "
+        "Default: TF.js on Node, and in Chromium if one is found.",
     ),
 ]
 BrowserOption = Annotated[
@@ -76,6 +78,25 @@ def bindings_from_texts(texts: list[str]) -> dict[str, int]:
             raise ConfigError(f"{name} is bound twice", where="--bind", hint="give each dimension one size")
         bound[name] = int(size)
     return bound
+
+
+def budgets_from_texts(texts: list[str]) -> dict[str, float]:
+    """What `load_ms=2000` says of a budget, for each text.
+
+    Raises: ConfigError if a text has another form, or sets a budget twice.
+    """
+    budgets: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = nan
+        if not name or not value > 0 or name in budgets:
+            what = f"{name} is given twice" if name in budgets else f"{text!r} is not NAME=NUMBER, above 0"
+            raise ConfigError(what, where="--budget", hint="such as --budget predict_p99_ms=200")
+        budgets[name] = value
+    return budgets
 
 
 def object_from_json(text: str, option: str) -> dict[str, Any]:

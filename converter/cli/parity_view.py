@@ -29,8 +29,7 @@ def parity_view(report: "ParityReport") -> Iterable[RenderableType]:
     for verdict in report.runtimes:
         table.add_row(*_cells(verdict))
     yield table
-    tolerance = f"tolerance: atol {report.tolerance.atol:g}, rtol {report.tolerance.rtol:g}"
-    yield f"{len(report.samples)} samples against {escape(_described(report.reference))}; {tolerance}"
+    yield f"{len(report.samples)} samples against {escape(_described(report.reference))}; {_tolerances(report)}"
     for verdict in report.runtimes:
         if verdict.info:
             yield f"[dim]{escape(_described(verdict.info))}[/]"
@@ -38,6 +37,17 @@ def parity_view(report: "ParityReport") -> Iterable[RenderableType]:
             yield f"[red]{verdict.status}[/] {escape(verdict.name)}: {escape(verdict.message)}"
     for name, reason in report.not_run.items():
         yield f"[yellow]not run[/] {escape(name)}: {escape(reason)}"
+
+
+def _tolerances(report: "ParityReport") -> str:
+    """What the runtimes were held to, the class named where it isn't float32."""
+    used = dict.fromkeys(name for verdict in report.runtimes for name in verdict.classes)
+    texts = [
+        f"{'' if name == 'float32' else f'{name} '}atol {one.atol:g}, rtol {one.rtol:g}"
+        for name, one in report.tolerances.items()
+        if name in used
+    ]
+    return f"tolerance: {'; '.join(texts)}"
 
 
 def _cells(verdict: "RuntimeVerdict") -> list[str]:

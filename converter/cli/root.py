@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from converter import __version__
-from converter.cli import config, convert, doctor, inspect, release, train, verify
+from converter.cli import bench, bisect, config, convert, doctor, inspect, release, train, verify
 from converter.cli.console import Console, Result
 from converter.cli.exit_codes import exit_codes
 
@@ -47,6 +47,16 @@ def root(
         raise typer.Exit(2)
 
 
-for command in (train.train, convert.convert, verify.verify, inspect.inspect, doctor.doctor, release.release):
+COMMANDS = (
+    train.train,
+    convert.convert,
+    verify.verify,
+    bench.bench,
+    bisect.bisect,
+    inspect.inspect,
+    doctor.doctor,
+    release.release,
+)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(config.app, name="config")

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from converter.cli.console import Console, Result, shown_path
+from converter.cli.documents import JunitOption, ReportOption, writer
 from converter.cli.options import BrowserOption, JsonOption, QuietOption, RuntimesOption, names_from_list
+from converter.cli.proof_options import (
+    BatchesOption,
+    SamplesOption,
+    SeedOption,
+    SizeOption,
+    batches_from_list,
+    sizes_from_texts,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,20 +29,34 @@ def verify(
     artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A folder that holds manifest.json.")],
     runtimes: RuntimesOption = None,
     browser: BrowserOption = None,
+    samples: SamplesOption = None,
+    batches: BatchesOption = None,
+    sizes: SizeOption = None,
+    seed: SeedOption = None,
+    report: ReportOption = None,
+    junit: JunitOption = None,
     _json: JsonOption = False,
     _quiet: QuietOption = False,
 ) -> Result:
     """Check every file of an artifact against its digest, then prove it again, without PyTorch.
 
+    Inputs that are asked for are compared beside the artifact's test vectors, with onnxruntime as their reference.
+
     [bold]Examples[/]
       compat-export verify artifacts/compatibility/1.0.0
       compat-export verify artifacts/compatibility/1.0.0 --runtimes tfjs-wasm@node
+      compat-export verify artifacts/compatibility/1.0.0 --runtimes all --batches 1,7 --seed 5
+      compat-export verify artifacts/compatibility/1.0.0 --report report.html --junit junit.xml
     """
+    from converter.pipeline.samples import Wanted
     from converter.pipeline.verify import verify as run
 
     console: Console = context.obj
+    write = writer(report, junit, artifact=artifact)
+    names = names_from_list(runtimes, "--runtimes")
+    wanted = Wanted(seed, batches_from_list(batches), sizes_from_texts(sizes), samples)
     with console.progress() as emit:
-        outcome = run(artifact, runtimes=names_from_list(runtimes, "--runtimes"), browser=browser, emit=emit)
+        outcome = run(artifact, runtimes=names, wanted=wanted, browser=browser, on_facts=write, emit=emit)
     manifest = outcome.manifest
     document = {
         "artifact": shown_path(outcome.folder),

@@ -1,6 +1,6 @@
 """The only place where ONNX meets TF.js: one function for each operator version."""
 
-from converter.lowering.driver import Lowered, lower
+from converter.lowering.driver import Lowered, lower, problems_of
 from converter.lowering.registry import REGISTRY, Registry
 
-__all__ = ["REGISTRY", "Lowered", "Registry", "lower"]
+__all__ = ["REGISTRY", "Lowered", "Registry", "lower", "problems_of"]

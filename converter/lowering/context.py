@@ -1,6 +1,6 @@
 """All that a lowering may touch: one ONNX node on one side, the emitter of the TF.js graph on the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar, overload
 
 import numpy as np
@@ -12,6 +12,7 @@ from converter.onnx_model import OnnxNode, ValueType
 from converter.tfjs.graph import Attr, Dim, Node, Ref, Shape, TensorType, merge_shapes
 
 T = TypeVar("T")
+LowerNodes = Callable[[Sequence[OnnxNode], Values], None]
 REQUIRED: Any = object()
 MAX_RANK = 6
 
@@ -23,11 +24,12 @@ class LoweringContext:
     are emitted; operands declared constant arrive as arrays; names come from one allocator; each output is bound once.
     """
 
-    def __init__(self, node: OnnxNode, values: Values, const_inputs: frozenset[int]) -> None:
+    def __init__(self, node: OnnxNode, values: Values, const_inputs: frozenset[int], lower_nodes: LowerNodes) -> None:
         self.node = node
-        self._values = values
+        self.values = values
         self._builder = values.builder
         self._const_inputs = const_inputs
+        self._lower_nodes = lower_nodes
         self._read: set[str] = set()
         self._bound = False
 
@@ -49,7 +51,7 @@ class LoweringContext:
         """
         if not self.has(index):
             self.refuse(f"operand {index} is missing")
-        return self._values.get(self.node.inputs[index])
+        return self.values.get(self.node.inputs[index])
 
     def operands(self) -> list[Ref]:
         """All operands of a variadic operator."""
@@ -70,7 +72,7 @@ class LoweringContext:
 
     def known(self, index: int) -> np.ndarray | None:
         """The values of an operand if they are known before the graph runs, else None."""
-        return self._values.known(self.node.inputs[index]) if self.has(index) else None
+        return self.values.known(self.node.inputs[index]) if self.has(index) else None
 
     def ints(self, index: int) -> list[int] | None:
         """A known integer operand as a list, None if the node lacks it or only the running graph knows it."""
@@ -82,7 +84,7 @@ class LoweringContext:
 
         Raises: UnsupportedError if shape inference found none.
         """
-        if (type_ := self._values.onnx_type(self.node.inputs[index])) is None:
+        if (type_ := self.values.onnx_type(self.node.inputs[index])) is None:
             self.refuse(f"the type of operand {index} ({self.node.inputs[index]}) is unknown")
         return type_
 
@@ -95,13 +97,13 @@ class LoweringContext:
 
         Raises: UnsupportedError if shape inference found none.
         """
-        if (type_ := self._values.onnx_type(self.node.outputs[index])) is None:
+        if (type_ := self.values.onnx_type(self.node.outputs[index])) is None:
             self.refuse(f"the type of output {index} ({self.node.outputs[index]}) is unknown")
         return type_
 
     def output_shape(self, index: int = 0) -> Shape:
         """What ONNX knows of the shape of an output."""
-        type_ = self._values.onnx_type(self.node.outputs[index])
+        type_ = self.values.onnx_type(self.node.outputs[index])
         return None if type_ is None else type_.shape
 
     @property
@@ -181,6 +183,17 @@ class LoweringContext:
             self.refuse(f"axis {axis} is outside a value of rank {rank}")
         return axis % rank if rank else 0
 
+    def inside(self, values: Values) -> "LoweringContext":
+        """The same node, emitting into a function of the graph."""
+        return LoweringContext(self.node, values, self._const_inputs, self._lower_nodes)
+
+    def lower_nodes(self, nodes: Sequence[OnnxNode]) -> None:
+        """Lower the nodes of a sub-graph to where this context emits.
+
+        Raises: UnsupportedError naming every node that can't be lowered.
+        """
+        self._lower_nodes(nodes, self.values)
+
     def emit(self, op: str, *operands: Ref, **attrs: Attr) -> Ref:
         """Append an operation with one output."""
         (output,) = self.emit_all(op, *operands, types=None, **attrs)
@@ -201,7 +214,7 @@ class LoweringContext:
     def data(self, values: np.ndarray | float) -> Ref:
         """A constant that kernels read as data; a bare number becomes a float32 scalar."""
         array = values if isinstance(values, np.ndarray) else np.asarray(values, dtype=np.float32)
-        return self._values.constant(array, f"{self.node.name}/const")
+        return self.values.constant(array, f"{self.node.name}/const")
 
     def param(self, values: int | Sequence[int]) -> Ref:
         """A constant argument of an operation (a shape, axes, a permutation); "to the end" sentinels are clamped."""
@@ -230,10 +243,10 @@ class LoweringContext:
 
     def _bind(self, name: str, value: Ref) -> None:
         type_ = self.type(value)
-        declared = self._values.onnx_type(name)
+        declared = self.values.onnx_type(name)
         if declared is not None and type_.dtype not in (declared.dtype.storage, "variant"):
             raise InternalError(f"{self.node}: {name} is {type_.dtype}, ONNX says {declared.dtype.name}")
-        self._values.bind(name, value)
+        self.values.bind(name, value)
 
     def refine(self, value: Ref, shape: Shape) -> Ref:
         """The same value, known to have this shape as well.
@@ -243,7 +256,7 @@ class LoweringContext:
         node = self._builder.graph.nodes[value.node]
         types = list(node.outputs)
         types[value.output] = TensorType(types[value.output].dtype, merge_shapes(types[value.output].shape, shape))
-        self._values.retype(node, tuple(types))
+        self.values.retype(node, tuple(types))
         return value
 
     def finish(self) -> None:

@@ -26,7 +26,8 @@ def read_activations(ctx: LoweringContext, default: Sequence[str], n_directions:
     Raises: UnsupportedError for a name that ONNX doesn't define, or too few names.
     """
     names = list(ctx.attr("activations", [*default] * n_directions))
-    alphas, betas = list(ctx.attr("activation_alpha", [])), list(ctx.attr("activation_beta", []))
+    alphas: list[float] = list(ctx.attr("activation_alpha", []))
+    betas: list[float] = list(ctx.attr("activation_beta", []))
     clip = float(ctx.attr("clip", 0.0))
     if len(names) != len(default) * n_directions:
         ctx.refuse(f"{len(names)} activations for {n_directions} directions of {len(default)}")

@@ -13,7 +13,7 @@ import numpy as np
 from converter.lowering.context import LoweringContext
 from converter.tfjs.graph import Dim, Ref
 
-BORN_ON_HOST = frozenset({"Const", "Placeholder", "Shape", "Size", "Rank"})
+BORN_ON_HOST = frozenset({"Const", "Shape", "Size", "Rank"})
 STAYS_ON_HOST = frozenset({
     "Abs", "AddV2", "Cast", "Ceil", "ConcatV2", "Equal", "ExpandDims", "Floor", "FloorDiv", "GatherNd", "GatherV2",
     "Greater", "GreaterEqual", "Identity", "Less", "LessEqual", "Max", "Maximum", "Minimum", "Mul", "Neg", "NotEqual",
@@ -29,6 +29,8 @@ def is_on_host(ctx: LoweringContext, value: Ref) -> bool:
     while waiting:
         node = ctx.producer(Ref(waiting.pop()))
         if node.name in seen or node.op in BORN_ON_HOST:
+            continue
+        if node.op == "Placeholder" and not ctx.values.may_be_on_device(node.name):
             continue
         if node.op not in STAYS_ON_HOST:
             return False

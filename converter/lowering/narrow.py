@@ -22,18 +22,19 @@ def narrowest(array: np.ndarray) -> np.ndarray:
 
 
 def centred_array(ctx: LoweringContext, index: int, zero_point: int, channel: int) -> np.ndarray | None:
-    """A known operand minus its known zero point, exactly; None where one of the two is not known.
+    """A known integer operand minus its known zero point, exactly; None where one is not known, or it would be wider.
 
     A zero point that is a vector has one number for each index of the axis `channel` (counted from the front).
     """
     values = ctx.known(index)
     zeros = np.zeros((), dtype=np.int8) if not ctx.has(zero_point) else ctx.known(zero_point)
-    if values is None or zeros is None:
+    if values is None or zeros is None or not ctx.dtype(index).is_integer:
         return None
     wide = zeros.astype(np.int64)
     if wide.ndim == 1:
         wide = wide.reshape([-1 if axis == channel else 1 for axis in range(values.ndim)]) if wide.size > 1 else wide[0]
-    return narrowest(values.astype(np.int64) - wide)
+    result = narrowest(values.astype(np.int64) - wide)
+    return result if result.itemsize <= values.itemsize else None
 
 
 def centred(ctx: LoweringContext, index: int, zero_point: int, channel: int) -> Ref:
@@ -77,8 +78,8 @@ def _without_leading_ones(values: np.ndarray) -> np.ndarray:
 
 
 def saturated(ctx: LoweringContext, x: Ref, zero_point: Ref | None, lowest: int, highest: int) -> Ref:
-    """A float32 value rounded to the nearest whole number, ties to even, shifted and limited, as int32."""
+    """A float32 value rounded to the nearest whole number, ties to even, shifted and limited, still as float32."""
     y = ctx.emit("Round", x)
     if zero_point is not None:
         y = ctx.emit("AddV2", y, zero_point)
-    return cast(ctx, ctx.emit("ClipByValue", y, ctx.data(float(lowest)), ctx.data(float(highest))), "int32")
+    return ctx.emit("ClipByValue", y, ctx.data(float(lowest)), ctx.data(float(highest)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from converter.errors import InternalError, UnsupportedError
+from converter.lowering.refusals import refusal
 
 if TYPE_CHECKING:
     from converter.lowering.context import LoweringContext
@@ -75,7 +76,8 @@ class Registry:
             raise UnsupportedError(
                 f"no lowering for these semantics (known: since {versions})", hint="export at another opset"
             )
-        raise UnsupportedError("no lowering for this operator", hint="replace it in the model by supported operators")
+        why = refusal(domain, op)
+        raise UnsupportedError(why.reason, hint=why.hint)
 
     def versions(self) -> Mapping[tuple[str, str], list[int]]:
         """The versions known of each (domain, op)."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from converter.dtypes import INT32_HIGHEST, INT32_LOWEST, dtype_of
+from converter.dtypes import BY_NAME, INT32_HIGHEST, INT32_LOWEST, dtype_of
 from converter.errors import InternalError, UnsupportedError
 from converter.onnx_model import OnnxGraph, ValueType
 from converter.tfjs.builder import Builder
@@ -17,6 +17,8 @@ class Values:
 
     def __init__(self, graph: OnnxGraph, builder: Builder) -> None:
         self.builder = builder
+        self.graph = graph
+        self.functions = builder.graph.functions
         self._constants: Mapping[str, np.ndarray] = graph.constants
         self._types = graph.types
         self._bound: dict[str, Ref] = {}
@@ -58,6 +60,10 @@ class Values:
         """The array of an ONNX value that is known before the graph runs, in its ONNX dtype."""
         return self._constants.get(name)
 
+    def may_be_on_device(self, placeholder: str) -> bool:
+        """Whether a placeholder may get a value that was computed on the device: never in the main graph."""
+        return False
+
     def onnx_type(self, name: str) -> ValueType | None:
         """What ONNX knows of a value."""
         return self._types.get(name)
@@ -71,13 +77,17 @@ class Values:
 
 
 def storable(array: np.ndarray, name: str) -> np.ndarray:
-    """An array in a dtype that a graph can hold: 64-bit integers become int32, other floats float32.
+    """An array in a dtype that a graph can hold, as narrow as its values allow in a file.
+
+    64-bit integers become int32, those of less than a byte int8; real numbers float16 or float32.
 
     Raises: UnsupportedError if an integer doesn't fit int32, or a finite float64 doesn't fit float32.
     """
     if array.dtype.name in ("float32", "float16", "int32", "int16", "int8", "uint16", "uint8", "bool"):
         return array
     row = dtype_of(array)
+    if row.bits is not None and row.bits < 8 and row.is_integer:
+        return array.astype(np.int8)
     if row.is_integer:
         if array.size and (int(array.min()) < INT32_LOWEST or int(array.max()) > INT32_HIGHEST):
             raise UnsupportedError(
@@ -86,6 +96,8 @@ def storable(array: np.ndarray, name: str) -> np.ndarray:
                 hint="TF.js has no 64-bit integers; rescale the values or compute them outside the model",
             )
         return array.astype(np.int32)
+    if BY_NAME["float16"].holds(row):
+        return array.astype(np.float16)
     if row.storage == "float32":
         with np.errstate(over="ignore"):
             narrow = array.astype(np.float32)

@@ -2,18 +2,26 @@
 
 from converter.onnx_model.load import LoadedOnnx, load, load_bytes
 from converter.onnx_model.model import OnnxGraph, OnnxModel, OnnxNode, ValueType
+from converter.onnx_model.pieces import NodeFacts, known_values, nodes_of, piece_of, with_outputs
 from converter.onnx_model.prepare import prepare
 from converter.onnx_model.save import save, whole
+from converter.onnx_model.take_apart import take_apart
 
 __all__ = [
     "LoadedOnnx",
+    "NodeFacts",
     "OnnxGraph",
     "OnnxModel",
     "OnnxNode",
     "ValueType",
+    "known_values",
     "load",
     "load_bytes",
+    "nodes_of",
+    "piece_of",
     "prepare",
     "save",
+    "take_apart",
     "whole",
+    "with_outputs",
 ]

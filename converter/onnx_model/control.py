@@ -1,16 +1,17 @@
 """If, Loop and Scan: put in their place where it is known what they do, prepared for running where it is not."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from onnx import helper
 
 from converter.dtypes import BY_NAME
-from converter.onnx_model import scan
+from converter.onnx_model import scan, spelling
 from converter.onnx_model.infer import join, without_names
 from converter.onnx_model.model import OnnxGraph, ValueType
-from converter.onnx_model.resolver import Call, Handler
-from converter.onnx_model.scope import LOST, Lost, Optional, Scope, Value
+from converter.onnx_model.resolver import Call, Handlers
+from converter.onnx_model.scope import Lost, Optional, Scope, Value
 from converter.onnx_model.scope import Sequence as OnnxSequence
 
 MAX_UNROLLED_NODES = 2000  # a loop that leaves more nodes than this stays a loop
@@ -24,7 +25,7 @@ def branch(call: Call) -> None:
     condition = call.known(0)
     if condition is not None:
         chosen = branches[0] if bool(np.ravel(condition)[0]) else branches[1]
-        call.bind(*call.inline(chosen, (), call.name))
+        call.replace(chosen, (), Scope(call.scope, call.name, chosen.types))
         return
     bodies, results = [], []
     for graph, name in zip(branches, ("then", "else"), strict=True):
@@ -43,10 +44,10 @@ def _keep_branches(call: Call, bodies: Sequence[OnnxGraph], results: Sequence[Se
     pairs: list[tuple[str, str]] = []
     outputs: list[str] = []
 
-    def output_for(name: str) -> Callable[[str, str], str]:
+    def output_for(name: str, *, is_tensor: bool) -> Callable[[str, str], str]:
         def make(one: str, other: str) -> str:
             types = call.resolver.types
-            own = call.resolver.define(name, call.scope) if name not in outputs else call.resolver.fresh(name)
+            own = call.resolver.define(name, call.scope) if is_tensor else call.resolver.fresh(f"{name}/element")
             call.resolver.sharpen(own, join(types.get(one), types.get(other)))
             pairs.append((one, other))
             outputs.append(own)
@@ -55,7 +56,7 @@ def _keep_branches(call: Call, bodies: Sequence[OnnxGraph], results: Sequence[Se
         return make
 
     values = [
-        _either(call, one, other, output_for(name))
+        _either(call, one, other, output_for(name, is_tensor=isinstance(one, str)))
         for name, one, other in zip(call.node.outputs, *results, strict=True)
         if name
     ]
@@ -80,15 +81,16 @@ def _either(call: Call, one: Value, other: Value, make: Callable[[str, str], str
         case Optional(a), Optional(b) if a is not None and b is not None:
             return Optional(_either(call, a, b, make))
     return call.refuse(
-        "the branches return a sequence or an optional of different lengths",
-        hint="make the condition a constant of the model, or return tensors",
+        "the condition must be known before the graph runs: the branches return structures of different lengths",
+        hint="make it a constant of the model, or return tensors",
     )
 
 
 def loop(call: Call) -> None:
     """Loop: its iterations one after the other, or one body where only the running graph knows how many there are."""
     body: OnnxGraph = call.attr("body")
-    trips, condition = _trips(call), _condition(call)
+    condition = _condition(call)
+    trips = 0 if condition is False else _trips(call)
     if trips is None or condition is None or not _unroll(call, body, trips, condition):
         _keep_loop(call, body)
 
@@ -121,7 +123,8 @@ def _unroll(call: Call, body: OnnxGraph, trips: float, condition: bool) -> bool:
     """Write out the iterations; False if there are too many, or it only shows at run time whether there is another."""
     resolver = call.resolver
     kept, changed, n_problems = replace(call, kept=[]), resolver.changed, len(resolver.problems)
-    state = _Unrolled(list(call.values[2:]), [[] for _ in body.outputs[1 + len(call.values[2:]) :]])
+    n_carried = len(call.values) - 2
+    state = _Unrolled(list(call.values[2:]), [[] for _ in call.node.outputs[n_carried:]])
     limit = resolver.n_steps + MAX_UNROLL_STEPS
     turn = 0
     while condition and turn < trips:
@@ -130,13 +133,13 @@ def _unroll(call: Call, body: OnnxGraph, trips: float, condition: bool) -> bool:
             call.lose()
             return True
         turn += 1
-        if turn < trips and verdict is None or len(kept.kept) > MAX_UNROLLED_NODES or resolver.n_steps > limit:
+        if (turn < trips and verdict is None) or len(kept.kept) > MAX_UNROLLED_NODES or resolver.n_steps > limit:
             resolver.changed = changed
             return False
         condition = bool(verdict)
     call.kept.extend(kept.kept)
     resolver.changed = True
-    scans = [_stacked(call, values, body, len(state.carried) + index) for index, values in enumerate(state.scans)]
+    scans = [_stacked(call, values, body, n_carried + index) for index, values in enumerate(state.scans)]
     call.bind(*state.carried, *scans)
     return True
 
@@ -150,7 +153,7 @@ def _one_turn(call: Call, body: OnnxGraph, state: _Unrolled, turn: int) -> bool 
     verdict, *values = call.inline(body, operands, name)
     n_carried = len(state.carried)
     state.carried = values[:n_carried]
-    for collected, value in zip(state.scans, values[n_carried:], strict=True):
+    for collected, value in zip(state.scans, values[n_carried:], strict=False):
         collected.append(value)
     known = call.resolver.constants.get(verdict) if isinstance(verdict, str) else None
     return None if known is None else bool(np.ravel(known)[0])
@@ -158,20 +161,14 @@ def _one_turn(call: Call, body: OnnxGraph, state: _Unrolled, turn: int) -> bool 
 
 def _stacked(call: Call, values: Sequence[Value], body: OnnxGraph, index: int) -> str:
     """The elements of a scan output as one value, with as many rows as there were iterations."""
-    if not values:
-        declared = body.types.get(body.outputs[1 + index]) or call.resolver.types.get(call.node.outputs[index])
-        if declared is None:
-            call.refuse("the type of a scan output that gets no element is unknown")
-        shape = [dim if isinstance(dim, int) else 0 for dim in declared.shape or ()]
-        return call.constant(np.zeros((0, *shape), dtype=declared.dtype.name), f"no element {index}")
-    rows = [scan.unsqueeze(call, _tensor(call, value)) for value in values]
-    return rows[0] if len(rows) == 1 else call.add("Concat", *rows, axis=0)
-
-
-def _tensor(call: Call, value: Value) -> str:
-    if not isinstance(value, str):
-        call.refuse("a scan output is a sequence or an optional", hint="only tensors can be stacked")
-    return value
+    if values:
+        return spelling.stack(call, [call.as_tensor(value) for value in values])
+    declared = body.types.get(body.outputs[1 + index]) or call.resolver.types.get(call.node.outputs[index])
+    if declared is None:
+        call.refuse("the type of a scan output that gets no element is unknown")
+    shape = [dim if isinstance(dim, int) else 0 for dim in declared.shape or ()]
+    dtype = helper.tensor_dtype_to_np_dtype(declared.dtype.onnx_code)
+    return call.constant(np.zeros((0, *shape), dtype=dtype), f"no element {index}")
 
 
 def _keep_loop(call: Call, body: OnnxGraph) -> None:
@@ -180,8 +177,8 @@ def _keep_loop(call: Call, body: OnnxGraph) -> None:
     initial = [value for value in call.values[2:] if isinstance(value, str)]
     if len(initial) != len(call.values[2:]):
         call.refuse(
-            "carries a sequence or an optional through a number of iterations that is not known before the graph runs",
-            hint="make the number of iterations a constant, or return the elements as a scan output",
+            "it carries a sequence or an optional: how often it runs must be known before the graph runs",
+            hint="make the trip count and the condition constants of the model, or return tensors as a scan output",
         )
     carried = [resolver.types.get(name) for name in initial]
     graph, values = _body(call, body, carried)
@@ -195,7 +192,7 @@ def _keep_loop(call: Call, body: OnnxGraph) -> None:
     else:
         call.lose()
         return
-    results = tuple(_tensor(call, value) for value in values)
+    results = tuple(call.as_tensor(value) for value in values)
     rows = [_rows(resolver.types.get(name)) for name in results[1 + len(carried) :]]
     _keep(call, replace(graph, outputs=results), (*carried, *rows))
 
@@ -220,12 +217,19 @@ def _keep(call: Call, body: OnnxGraph, types: Sequence[ValueType | None]) -> Non
         outputs.append(own)
     inputs = tuple(str(value) for value in call.values)
     call.kept.append(
-        replace(call.node, name=call.name, inputs=inputs, outputs=tuple(outputs), attrs={**call.node.attrs, "body": body})
+        replace(
+            call.node, name=call.name, inputs=inputs, outputs=tuple(outputs), attrs={**call.node.attrs, "body": body}
+        )
     )
 
 
-HANDLERS: Mapping[str, Handler] = {
-    "If": branch,
-    "Loop": loop,
-    "Scan": lambda call: scan.as_loop(call, loop),
+def _scan(call: Call) -> None:
+    scan.as_loop(call, loop)
+
+
+_SINCE_11 = (11, 13, 16, 19, 21, 23, 24, 25)
+HANDLERS: Handlers = {
+    **dict.fromkeys([("If", since) for since in (1, *_SINCE_11)], branch),
+    **dict.fromkeys([("Loop", since) for since in (1, *_SINCE_11)], loop),
+    **dict.fromkeys([("Scan", since) for since in (8, 9, 11, 16, 19, 21, 23, 24, 25)], _scan),
 }

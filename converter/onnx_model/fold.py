@@ -1,45 +1,30 @@
 """Evaluates what is already known, with ONNX's own reference evaluator."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper
 
-from converter.onnx_model.model import OnnxGraph, OnnxNode, ValueType
+from converter.dtypes import as_numpy
+from converter.onnx_model.model import OnnxGraph, OnnxNode, ValueType, since_version
+from converter.onnx_model.protos import node_proto
 
 MAX_ELEMENTS = 1 << 20  # a folded constant may be this large, or as large as the constants it comes from
 KEPT_NARROW = 1 << 10  # quantized weights of more elements than this stay as narrow as they are
 NOT_FOLDED = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
 
 
-def fold_constants(graph: OnnxGraph, opsets: Mapping[str, int]) -> OnnxGraph:
-    """The graph without the nodes whose results are known, and those results as constants."""
-    constants = dict(graph.constants)
-    types = dict(graph.types)
-    kept = []
-    for node in graph.nodes:
-        results = _known(node, constants, types, opsets)
-        if results is None:
-            kept.append(node)
-            continue
-        for name, array in results.items():
-            constants[name] = array
-            if name in types:
-                types[name] = ValueType(types[name].dtype, tuple(array.shape))
-    return replace(graph, nodes=tuple(kept), constants=constants, types=types)
-
-
-def _known(
+def known_results(
     node: OnnxNode, constants: Mapping[str, np.ndarray], types: Mapping[str, ValueType], opsets: Mapping[str, int]
 ) -> dict[str, np.ndarray] | None:
+    """The outputs of a node if all are known before the graph runs, and worth storing."""
     if node.domain or node.op in NOT_FOLDED:
         return None
     if node.op == "Constant":
         return {node.outputs[0]: _constant(node)} if "sparse_value" not in node.attrs else None
     if node.op in ("Shape", "Size"):
         return _static_shape(node, types.get(node.inputs[0]))
+    constants = _with_type_alone(node, constants, types)
     if any(name and name not in constants for name in node.inputs) or not all(node.outputs):
         return None
     if any(isinstance(value, OnnxGraph) for value in node.attrs.values()) or _too_large(node, constants, types):
@@ -47,6 +32,15 @@ def _known(
     if _widens(node, constants):
         return None
     return _evaluate(node, constants, opsets)
+
+
+def _with_type_alone(
+    node: OnnxNode, constants: Mapping[str, np.ndarray], types: Mapping[str, ValueType]
+) -> Mapping[str, np.ndarray]:
+    """The constants, and a stand-in for an operand of which only the type counts."""
+    if node.op != "CastLike" or node.inputs[1] in constants or node.inputs[1] not in types:
+        return constants
+    return {**constants, node.inputs[1]: np.zeros((), dtype=as_numpy(types[node.inputs[1]].dtype))}
 
 
 def _widens(node: OnnxNode, constants: Mapping[str, np.ndarray]) -> bool:
@@ -95,11 +89,9 @@ def _evaluate(
 ) -> dict[str, np.ndarray] | None:
     from onnx.reference import ReferenceEvaluator
 
-    attrs = {name: _attr_value(value) for name, value in node.attrs.items()}
-    proto = helper.make_node(node.op, node.inputs, node.outputs, domain=node.domain, **attrs)
     # Shapes are unknown to this one-node graph on purpose: the evaluator never reads them.
     graph = helper.make_graph(
-        [proto],
+        [node_proto(node, {})],
         "constants",
         [
             helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None)
@@ -108,18 +100,12 @@ def _evaluate(
         ],
         [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.outputs],
     )
+    is_current = node.since == since_version(node.op, opsets.get("", 0))
+    versions = dict(opsets) if is_current else {**opsets, "": node.since}
     try:
-        results = ReferenceEvaluator(graph, opsets=dict(opsets)).run(None, {n: constants[n] for n in node.inputs if n})
+        results = ReferenceEvaluator(graph, opsets=versions).run(None, {n: constants[n] for n in node.inputs if n})
     except Exception:  # whatever the evaluator can't do is left for a lowering to do or to refuse
         return None
     if not all(isinstance(result, np.ndarray | np.generic) for result in results):
         return None
     return {name: np.asarray(result) for name, result in zip(node.outputs, results, strict=True)}
-
-
-def _attr_value(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        from onnx import numpy_helper
-
-        return numpy_helper.from_array(value)
-    return value

@@ -1,8 +1,10 @@
 """Reads an ONNX file: digest first, weights apart from the graph, external data only from the model's own folder."""
 
 import hashlib
+import math
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -12,10 +14,12 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import checker, helper, numpy_helper
 
+from converter.dtypes import BY_ONNX_CODE, as_numpy
 from converter.errors import CheckpointError
 
 FIRST_IR_WITHOUT_DEFAULTS = 4  # before it, every initializer had to be an input as well
 WILDCARDS = {"?", "*", "-1", "None"}
+BITS_OF_BYTE = 8
 SMALL_ELEMENTS = 1024  # initializers up to this size stay in the proto, where shape inference can read them
 
 
@@ -110,7 +114,7 @@ def _split_weights(graph: onnx.GraphProto, folder: Path | None, where: str) -> d
 
 
 def _external(tensor: onnx.TensorProto, folder: Path | None, where: str) -> np.ndarray:
-    """The array of an initializer stored beside the model, mapped and not read."""
+    """The array of an initializer stored beside the model, mapped and not read where its elements are whole bytes."""
     info = {entry.key: entry.value for entry in tensor.external_data}
     where = f"{where}, initializer {tensor.name!r}"
     location = info.get("location", "")
@@ -126,15 +130,25 @@ def _external(tensor: onnx.TensorProto, folder: Path | None, where: str) -> np.n
     inside = file.resolve().is_relative_to(folder.resolve()) and file.resolve() == folder.resolve() / location
     if not inside or not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         _refuse(f"external data {location!r} is a link or no regular file", where, "replace it by a plain copy")
-    dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    size = int(np.prod(tensor.dims, dtype=np.int64)) * dtype.itemsize
+    return _mapped(tensor, file, info, where)
+
+
+def _mapped(tensor: onnx.TensorProto, file: Path, info: Mapping[str, str], where: str) -> np.ndarray:
+    row = BY_ONNX_CODE.get(tensor.data_type)
+    if row is None or row.bits is None:  # mapped as text, the file's bytes would become addresses
+        _refuse(f"external data {file.name!r} can't hold this type", where, "store its values in the model")
+    size = -(-math.prod(tensor.dims) * row.bits // BITS_OF_BYTE)
     offset = int(info.get("offset", 0))
     length = int(info.get("length", size))
-    if length != size or offset < 0 or offset + length > status.st_size:
-        _refuse(f"external data {location!r} is shorter than the model says", where, "copy the whole data file")
+    if length != size or min(offset, length) < 0 or offset + length > file.stat().st_size:
+        _refuse(f"external data {file.name!r} is shorter than the model says", where, "copy the whole data file")
     if size == 0:
-        return np.zeros(tuple(tensor.dims), dtype)
-    return np.memmap(file, dtype, mode="r", offset=offset, shape=tuple(tensor.dims))
+        return np.zeros(tuple(tensor.dims), as_numpy(row))
+    if row.bits < BITS_OF_BYTE:
+        content = np.memmap(file, np.uint8, mode="r", offset=offset, shape=(size,)).tobytes()
+        packed = onnx.TensorProto(dims=tensor.dims, data_type=tensor.data_type, raw_data=content)
+        return numpy_helper.to_array(packed)
+    return np.memmap(file, as_numpy(row), mode="r", offset=offset, shape=tuple(tensor.dims))
 
 
 def _first_line(error: Exception) -> str:

@@ -1,19 +1,23 @@
 """Works out what can be known before lowering: functions inlined, types inferred, constants folded, dead nodes gone."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import onnx
-from onnx import defs, inliner, shape_inference
+from onnx import shape_inference
 
 from converter.errors import CheckpointError
-from converter.onnx_model.fold import fold_constants
+from converter.onnx_model import control, structures
 from converter.onnx_model.load import LoadedOnnx
-from converter.onnx_model.model import OnnxGraph, OnnxModel, since_version, view
+from converter.onnx_model.model import OnnxGraph, OnnxModel, OnnxNode, since_version, view
+from converter.onnx_model.protos import SMALL_ELEMENTS, model_proto
+from converter.onnx_model.resolver import HasLowering, Resolver
+from converter.onnx_model.scope import Scope, Value, leaves
 
 MISREAD_DEFAULTS = {"MeanVarianceNormalization": ("axes", [0, 2, 3]), "STFT": ("onesided", 1)}
-
-HasLowering = Callable[[str, str, int], bool]  # (domain, op, since)
+MAX_ROUNDS = 4
+INFERENCE_ERRORS = (shape_inference.InferenceError, onnx.checker.ValidationError, ValueError)
+HANDLERS = {**control.HANDLERS, **structures.HANDLERS}
 
 
 def prepare(
@@ -21,19 +25,70 @@ def prepare(
 ) -> OnnxModel:
     """The model as the lowerings see it.
 
-    `shapes` replaces the shapes of inputs. Functions are inlined where `has_lowering` says that they have no lowering.
+    `shapes` replaces the shapes of inputs; functions are inlined where `has_lowering` says that they have none of their
+    own. Of control flow only what depends on the running graph is left, of sequences and optionals nothing: an output
+    that is one becomes an output for each element, named `name/0`, `name/1` and so on.
 
-    Raises: CheckpointError if the model contradicts itself, or the shapes contradict the model.
+    Raises: CheckpointError if the model contradicts itself, or the shapes contradict the model; UnsupportedError if an
+            input is no tensor.
     """
     proto = onnx.ModelProto()
     proto.CopyFrom(loaded.proto)
     if shapes:
         _declare(proto.graph, shapes)
     _spell_defaults(proto.graph)
-    proto = _inline(proto, has_lowering)
     model = view(_infer(proto), loaded.constants)
-    graph = fold_constants(model.graph, model.opsets)
-    return replace(model, graph=_without_dead_nodes(graph))
+    for _ in range(MAX_ROUNDS):
+        model, is_changed = _resolve(model, has_lowering)
+        inferred = _inferred_again(model) if is_changed else None
+        if inferred is None:
+            break
+        model = inferred
+    return replace(model, graph=_without_dead_nodes(model.graph))
+
+
+def _resolve(model: OnnxModel, has_lowering: HasLowering) -> tuple[OnnxModel, bool]:
+    """The model after one walk over it, and whether nodes were put in the place of others."""
+    resolver, scope = Resolver(model, HANDLERS, has_lowering), Scope()
+    nodes: list[OnnxNode] = []
+    resolver.run(model.graph.nodes, scope, nodes)
+    outputs: list[str] = []
+    for name in model.graph.outputs:
+        outputs.extend(_handed_out(name, scope.find(name), resolver, nodes))
+    graph = replace(
+        model.graph, outputs=tuple(outputs), nodes=tuple(nodes), constants=resolver.constants, types=resolver.types
+    )
+    problems = (*model.problems, *resolver.problems)
+    return replace(model, graph=graph, functions={}, problems=problems), resolver.changed
+
+
+def _handed_out(name: str, value: Value, resolver: Resolver, nodes: list[OnnxNode]) -> list[str]:
+    """The outputs that hand out a value: itself, or the elements of a structure."""
+    values = list(leaves(value))
+    names = [name] if isinstance(value, str) else [f"{name}/{index}" for index in range(len(values))]
+    since = since_version("Identity", resolver.opset)
+    for own, source in zip(names, values, strict=True):
+        if own != source and source in resolver.constants:
+            resolver.constants[own] = resolver.constants[source]
+        elif own != source:
+            nodes.append(OnnxNode(f"output {own}", "Identity", "", since, (source,), (own,), {}))
+        if source in resolver.types:
+            resolver.types[own] = resolver.types[source]
+    return names
+
+
+def _inferred_again(model: OnnxModel) -> OnnxModel | None:
+    """The model with the types that ONNX infers for it as a whole, None if there is no such model any more."""
+    live = replace(model, graph=_without_dead_nodes(model.graph))
+    proto = None if model.problems else model_proto(live)
+    if proto is None:
+        return None
+    try:
+        inferred = _infer(proto)
+    except CheckpointError:  # a node by itself may be inferred where the whole is not
+        return None
+    constants = {name: array for name, array in live.graph.constants.items() if array.size > SMALL_ELEMENTS}
+    return replace(view(inferred, constants), producer=model.producer)
 
 
 def _declare(graph: onnx.GraphProto, shapes: Mapping[str, Sequence[int | str]]) -> None:
@@ -64,33 +119,18 @@ def _spell_defaults(graph: onnx.GraphProto) -> None:
             node.attribute.append(onnx.helper.make_attribute(name, value))
 
 
-def _inline(proto: onnx.ModelProto, has_lowering: HasLowering) -> onnx.ModelProto:
-    if proto.functions:
-        proto = inliner.inline_local_functions(proto)
-    while names := _inlinable(proto, has_lowering):
-        proto = inliner.inline_selected_functions(_infer(proto), names, inline_schema_functions=True)
-    return proto
-
-
-def _inlinable(proto: onnx.ModelProto, has_lowering: HasLowering) -> list[tuple[str, str]]:
-    opsets = {entry.domain if entry.domain != "ai.onnx" else "": entry.version for entry in proto.opset_import}
-    names: set[tuple[str, str]] = set()
-    for node in proto.graph.node:
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        if domain not in opsets or has_lowering(
-            domain, node.op_type, since_version(node.op_type, opsets[domain], domain)
-        ):
-            continue
-        schema = defs.get_schema(node.op_type, opsets[domain], domain)
-        if schema.has_function or schema.has_context_dependent_function:  # type: ignore[attr-defined]
-            names.add((node.domain, node.op_type))
-    return sorted(names)
-
-
 def _infer(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with types for its values; what is known of values that are shapes is used where ONNX can use it.
+
+    ONNX takes some sums of vectors for sums of shapes, and refuses right models for it.
+    """
     try:
-        return shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
-    except (shape_inference.InferenceError, onnx.checker.ValidationError, ValueError) as error:
+        return _inferred(proto, data_prop=True)
+    except INFERENCE_ERRORS:
+        pass
+    try:
+        return _inferred(proto, data_prop=False)
+    except INFERENCE_ERRORS as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise CheckpointError(
             f"its types or shapes contradict each other: {lines[-1] if lines else type(error).__name__}",
@@ -99,25 +139,29 @@ def _infer(proto: onnx.ModelProto) -> onnx.ModelProto:
         ) from error
 
 
+def _inferred(proto: onnx.ModelProto, *, data_prop: bool) -> onnx.ModelProto:
+    return shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=data_prop)
+
+
 def _without_dead_nodes(graph: OnnxGraph) -> OnnxGraph:
-    needed = set(graph.outputs)
-    kept = []
+    """The graph, and those inside it, without what no output needs."""
+    kept, needed = _live_nodes(graph)
+    constants = {name: array for name, array in graph.constants.items() if name in needed}
+    types = {name: type_ for name, type_ in graph.types.items() if name in needed or name in graph.inputs}
+    return replace(graph, nodes=kept, constants=constants, types=types)
+
+
+def _live_nodes(graph: OnnxGraph) -> tuple[tuple[OnnxNode, ...], set[str]]:
+    """The nodes that the outputs need, and the names of all values that they read or make."""
+    kept, needed = [], set(graph.outputs)
     for node in reversed(graph.nodes):
         if needed.intersection(node.outputs):
-            kept.append(node)
-            needed.update(node.inputs)
-            for value in node.attrs.values():
+            attrs = dict(node.attrs)
+            needed.update(node.inputs, node.outputs)
+            for name, value in node.attrs.items():
                 if isinstance(value, OnnxGraph):
-                    needed.update(_names_read(value))
-    constants = {name: array for name, array in graph.constants.items() if name in needed}
-    return replace(graph, nodes=tuple(reversed(kept)), constants=constants)
-
-
-def _names_read(graph: OnnxGraph) -> set[str]:
-    names = set(graph.outputs)
-    for node in graph.nodes:
-        names.update(node.inputs)
-        for value in node.attrs.values():
-            if isinstance(value, OnnxGraph):
-                names |= _names_read(value)
-    return names
+                    nodes, names = _live_nodes(value)
+                    attrs[name] = replace(value, nodes=nodes)
+                    needed.update(names, value.inputs)
+            kept.append(replace(node, attrs=attrs))
+    return tuple(reversed(kept)), needed

@@ -34,7 +34,7 @@ def _declared_attributes(node: OnnxNode) -> dict[str, int]:
     if not node.since:
         return {}
     schema = defs.get_schema(node.op, node.since, node.domain)
-    return {name: int(attribute.type.value) for name, attribute in schema.attributes.items()}
+    return {name: attribute.type.value for name, attribute in schema.attributes.items()}  # type: ignore[attr-defined]
 
 
 def _attr_value(value: Any, types: Mapping[str, ValueType]) -> Any:
@@ -67,7 +67,10 @@ def _subgraph(graph: OnnxGraph, types: Mapping[str, ValueType]) -> onnx.GraphPro
             nodes.append(helper.make_node("Identity", [name], [outputs[-1]]))
     known = {new: types[name] for new, name in zip(outputs, graph.outputs, strict=True) if name in types}
     inner = _infos(sorted((made & types.keys()) - {*outputs}), types)
-    return helper.make_graph(nodes, graph.name, _infos(graph.inputs, types), _infos(outputs, known), value_info=inner)
+    own_constants = [numpy_helper.from_array(array, name) for name, array in graph.constants.items()]
+    return helper.make_graph(
+        nodes, graph.name, _infos(graph.inputs, types), _infos(outputs, known), own_constants, value_info=inner
+    )
 
 
 def model_proto(model: OnnxModel) -> onnx.ModelProto | None:

@@ -11,7 +11,16 @@ from onnx import defs
 from converter.errors import UnsupportedError
 from converter.onnx_model.fold import known_results
 from converter.onnx_model.infer import infer_outputs, merge, without_names
-from converter.onnx_model.model import OnnxGraph, OnnxModel, OnnxNode, ValueType, array_type, body_of, since_version
+from converter.onnx_model.model import (
+    OnnxGraph,
+    OnnxModel,
+    OnnxNode,
+    ValueType,
+    array_type,
+    body_of,
+    opset_versions,
+    since_version,
+)
 from converter.onnx_model.protos import node_proto, type_proto
 from converter.onnx_model.scope import LOST, Lost, Scope, Value
 
@@ -49,6 +58,13 @@ class Call:
         value = self.value(index)
         return value if isinstance(value, str) and value else self.refuse(f"operand {index} is no tensor")
 
+    def as_tensor(self, value: Value) -> str:
+        """A value that must be a tensor.
+
+        Raises: UnsupportedError if it is a sequence or an optional.
+        """
+        return value if isinstance(value, str) else self.refuse("a sequence or an optional stands where a tensor must")
+
     def known(self, index: int) -> np.ndarray | None:
         """The array of an operand, None if only the running graph knows it or it is absent."""
         value = self.value(index)
@@ -64,17 +80,29 @@ class Call:
         """Say that nobody will make the node's outputs."""
         self.bind(*[LOST] * len(self.node.outputs))
 
-    def add(self, op: str, *inputs: str, name: str = "", **attrs: Any) -> str:
+    def add(self, op: str, *inputs: str, **attrs: Any) -> str:
         """A node of the model's opset with one output, in the place of this one; returns the output's name."""
-        return self.resolver.add(op, inputs, attrs, f"{self.name}/{name or op}", self.kept)
+        (output,) = self.add_all(op, *inputs, n_outputs=1, **attrs)
+        return output
+
+    def add_all(self, op: str, *inputs: str, n_outputs: int, **attrs: Any) -> list[str]:
+        """A node of the model's opset, in the place of this one; returns the names of its outputs."""
+        return self.resolver.add(op, inputs, attrs, f"{self.name}/{op}", n_outputs, self.kept)
 
     def constant(self, array: np.ndarray, name: str) -> str:
         """A constant that the model does not have."""
         return self.resolver.constant(array, f"{self.name}/{name}")
 
     def inline(self, graph: OnnxGraph, operands: Sequence[Value], name: str) -> list[Value]:
-        """Put a sub-graph in the place of this node; returns what its outputs stand for."""
+        """Work out a sub-graph as a part of the graph around it; returns what its outputs stand for."""
         return self.resolver.inline(graph, operands, Scope(self.scope, name, graph.types), self.kept)
+
+    def replace(self, graph: OnnxGraph, operands: Sequence[Value], scope: Scope) -> None:
+        """Put a graph in the place of this node."""
+        for name, outer in zip(graph.outputs, self.node.outputs, strict=False):
+            if outer:
+                scope.given[name] = self.resolver.define(outer, self.scope)
+        self.bind(*self.resolver.inline(graph, operands, scope, self.kept))
 
     def refuse(self, reason: str, hint: str = "") -> NoReturn:
         """Give up on this node.
@@ -85,6 +113,7 @@ class Call:
 
 
 Handler = Callable[[Call], None]
+Handlers = Mapping[tuple[str, int], Handler]  # by operator and the opset in which its semantics began
 
 
 class Resolver:
@@ -94,7 +123,7 @@ class Resolver:
     nodes; `changed` says whether any was replaced by others, whose types ONNX has not inferred as a whole.
     """
 
-    def __init__(self, model: OnnxModel, handlers: Mapping[str, Handler], has_lowering: HasLowering) -> None:
+    def __init__(self, model: OnnxModel, handlers: Handlers, has_lowering: HasLowering) -> None:
         self.constants = dict(model.graph.constants)
         self.types = dict(model.graph.types)
         self.problems: list[UnsupportedError] = []
@@ -104,6 +133,11 @@ class Resolver:
         self._sharpened: set[str] = set()
         made = (name for node in model.graph.nodes for name in node.outputs)
         self._used = {*model.graph.inputs, *model.graph.constants, *made, *model.graph.outputs}
+
+    @property
+    def opset(self) -> int:
+        """The version of ONNX's own operators that the model uses."""
+        return self._model.opsets.get("", 0)
 
     def run(self, nodes: Iterable[OnnxNode], scope: Scope, kept: list[OnnxNode]) -> None:
         """Work out nodes in order; those that must run are appended to `kept`."""
@@ -120,8 +154,8 @@ class Resolver:
         node = call.node
         if any(isinstance(value, Lost) for value in call.values):
             call.lose()
-        elif not node.domain and node.op in self._handlers:
-            self._handlers[node.op](call)
+        elif not node.domain and (node.op, node.since) in self._handlers:
+            self._handlers[node.op, node.since](call)
         elif (function := self._model.functions.get((node.domain, node.op, node.overload))) is not None:
             self._inline_function(call, function)
         elif node.op == "Identity" and not isinstance(call.values[0], str):
@@ -156,12 +190,15 @@ class Resolver:
             return None
         function = onnx.FunctionProto()
         function.ParseFromString(content)
+        imported = opset_versions(function.opset_import)
+        for domain in self._model.opsets.keys() - imported.keys():  # FlexAttention does not import what it is made of
+            function.opset_import.add(domain=domain, version=self._model.opsets[domain])
         return function
 
     def _inline_function(self, call: Call, function: onnx.FunctionProto) -> None:
         body = body_of(function, call.node.attrs)
         operands = [*call.values, *[""] * (len(body.inputs) - len(call.values))]
-        call.bind(*self.inline(body, operands, Scope(prefix=call.name), call.kept))
+        call.replace(body, operands, Scope(prefix=call.name))
 
     def _keep(self, node: OnnxNode, kept: list[OnnxNode], *, is_new: bool) -> None:
         """Take over a node, if its results are not known already; one that is new has no inferred types yet."""
@@ -193,9 +230,9 @@ class Resolver:
         """The name of a new value that a scope calls `name`."""
         if scope.is_main:
             return name
-        own = self.fresh(name, scope.prefix)
+        own = scope.given.pop(name, "") or self.fresh(name, scope.prefix)
         scope.names[name] = own
-        if (declared := without_names(scope.declared.get(name))) is not None:
+        if (declared := merge(self.types.get(own), without_names(scope.declared.get(name)))) is not None:
             self.types[own] = declared
         return own
 
@@ -214,13 +251,21 @@ class Resolver:
         if isinstance(value, str) and value != name and scope.is_main:
             self.sharpen(value, merge(self.types.get(value), self.types.get(name)))
 
-    def add(self, op: str, inputs: Sequence[str], attrs: Mapping[str, Any], name: str, kept: list[OnnxNode]) -> str:
-        """A node of the model's opset with one output; returns the output's name."""
+    def add(
+        self,
+        op: str,
+        inputs: Sequence[str],
+        attrs: Mapping[str, Any],
+        name: str,
+        n_outputs: int,
+        kept: list[OnnxNode],
+    ) -> list[str]:
+        """A node of the model's opset; returns the names of its outputs."""
         self.changed = True
-        output = self.fresh(f"{name}/out")
-        since = since_version(op, self._model.opsets[""])
-        self._keep(OnnxNode(name, op, "", since, tuple(inputs), (output,), dict(attrs)), kept, is_new=True)
-        return output
+        outputs = [self.fresh(f"{name}/out") for _ in range(n_outputs)]
+        since = since_version(op, self.opset)
+        self._keep(OnnxNode(name, op, "", since, tuple(inputs), tuple(outputs), dict(attrs)), kept, is_new=True)
+        return outputs
 
     def constant(self, array: np.ndarray, name: str) -> str:
         """A constant that the model does not have."""
@@ -228,9 +273,7 @@ class Resolver:
         self.constants[own], self.types[own] = array, array_type(array)
         return own
 
-    def inline(
-        self, graph: OnnxGraph, operands: Sequence[Value], scope: Scope, kept: list[OnnxNode]
-    ) -> list[Value]:
+    def inline(self, graph: OnnxGraph, operands: Sequence[Value], scope: Scope, kept: list[OnnxNode]) -> list[Value]:
         """Work out a graph as a part of the one around it; returns what its outputs stand for."""
         self.changed = True
         scope.names.update(zip(graph.inputs, operands, strict=True))

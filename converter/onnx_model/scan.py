@@ -78,13 +78,11 @@ def _loop_body(call: Call, body: OnnxGraph, scanned: Sequence[str], axes: _Axes,
     for index, (value, name) in enumerate(zip(scanned, body.inputs[n_states:], strict=True)):
         where = position if axes.is_read_backwards[index] else turn
         nodes.append(_node(call, "Gather", (_visible(call, value), where), name, axis=int(axes.read[index])))
-    types = {name: type_ for name, type_ in body.types.items() if name not in body.inputs[n_states:]}
     return replace(
         body,
         inputs=(turn, going_on, *body.inputs[:n_states]),
         outputs=(going_on, *body.outputs),
         nodes=(*nodes, *body.nodes),
-        types=types,
     )
 
 

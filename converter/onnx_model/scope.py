@@ -43,12 +43,16 @@ def leaves(value: Value) -> Iterator[str]:
 
 @dataclass
 class Scope:
-    """The names of one graph or sub-graph; what it does not know, the graph around it may."""
+    """The names of one graph or sub-graph; what it does not know, the graph around it may.
+
+    `given` are the names that values must have if they are made here: those of the node that the graph replaces.
+    """
 
     parent: "Scope | None" = None
     prefix: str = ""
     declared: Mapping[str, ValueType] = field(default_factory=dict)
     names: dict[str, Value] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_main(self) -> bool:

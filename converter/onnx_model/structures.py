@@ -1,13 +1,12 @@
 """Sequences and optionals: they dissolve, since TF.js has neither."""
 
-from collections.abc import Mapping
 from itertools import repeat
 
 import numpy as np
 
 from converter.onnx_model import spelling
 from converter.onnx_model.model import OnnxGraph
-from converter.onnx_model.resolver import Call, Handler
+from converter.onnx_model.resolver import Call, Handlers
 from converter.onnx_model.scope import LOST, Lost, Optional, Sequence, Value
 
 _CONSTANT_HINT = "make the position a constant of the model"
@@ -46,7 +45,7 @@ def _position(call: Call, index: int, count: int, *, default: int) -> int:
     else:
         array = call.known(index)
         if array is None:
-            call.refuse("the position is only known when the graph runs", hint=_CONSTANT_HINT)
+            call.refuse("the position must be known before the graph runs", hint=_CONSTANT_HINT)
         at = int(np.ravel(array)[0])
     length = len(_sequence(call))
     if not -length <= at < count:
@@ -63,7 +62,7 @@ def element(call: Call) -> None:
     tensors = [call.as_tensor(item) for item in items]
     types = {call.resolver.types.get(name) for name in tensors}
     if len(types) != 1 or not all(type_ is not None and type_.is_static for type_ in types):
-        call.refuse("picks one of several shapes at a position that only the running graph knows", hint=_CONSTANT_HINT)
+        call.refuse("the position must be known before the graph runs: the elements differ", hint=_CONSTANT_HINT)
     call.bind(call.add("Gather", spelling.stack(call, tensors), call.tensor(1), axis=0))
 
 
@@ -98,7 +97,7 @@ def _sizes(call: Call, count: int) -> list[int]:
         return [1] * count
     array = call.known(1)
     if array is None:
-        call.refuse("the sizes are only known when the graph runs", hint="make them a constant of the model")
+        call.refuse("the sizes must be known before the graph runs", hint="make them a constant of the model")
     if array.ndim:
         return [int(size) for size in array]
     step = int(array)
@@ -140,17 +139,17 @@ def unwrap(call: Call) -> None:
     call.bind(element)
 
 
-HANDLERS: Mapping[str, Handler] = {
-    "ConcatFromSequence": join,
-    "Optional": wrap,
-    "OptionalGetElement": unwrap,
-    "OptionalHasElement": has_element,
-    "SequenceAt": element,
-    "SequenceConstruct": construct,
-    "SequenceEmpty": construct,
-    "SequenceErase": erase,
-    "SequenceInsert": insert,
-    "SequenceLength": length,
-    "SequenceMap": each,
-    "SplitToSequence": cut,
+HANDLERS: Handlers = {
+    **dict.fromkeys([("Optional", 15), ("Optional", 28)], wrap),
+    **dict.fromkeys([("OptionalGetElement", since) for since in (15, 18, 28)], unwrap),
+    **dict.fromkeys([("OptionalHasElement", since) for since in (15, 18, 28)], has_element),
+    **dict.fromkeys([("SplitToSequence", 11), ("SplitToSequence", 24)], cut),
+    ("ConcatFromSequence", 11): join,
+    ("SequenceAt", 11): element,
+    ("SequenceConstruct", 11): construct,
+    ("SequenceEmpty", 11): construct,
+    ("SequenceErase", 11): erase,
+    ("SequenceInsert", 11): insert,
+    ("SequenceLength", 11): length,
+    ("SequenceMap", 17): each,
 }

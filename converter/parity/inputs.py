@@ -15,8 +15,10 @@ from converter.errors import ConfigError
 BATCH_NAMES = ("batch", "batch_size", "n", "N")
 SIZE_STEP = 32
 
-Fill = Literal["random", "zeros", "ones", "low", "high"]
-FILLS: tuple[Fill, ...] = ("random", "zeros", "ones", "low", "high")
+RANDOM_ROWS = 8
+
+Fill = Literal["random", "zeros", "ones", "low", "high", "corners"]
+EDGES: tuple[Fill, ...] = ("zeros", "ones", "low", "high", "corners")
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,33 @@ class _Range:
         return bool(np.all(self.low <= value) and np.all(value <= self.high))
 
 
-def make_samples(
-    specs: Sequence[TensorSpec], *, seed: int, batches: Sequence[int], sizes: Mapping[str, int] | None = None
-) -> list[Sample]:
-    """For each batch size: random values, then zeros and ones where every range holds them, all-low and all-high.
+@dataclass(frozen=True)
+class _Size:
+    """One way to fix every dynamic dimension; `rows` of it are one set's."""
 
+    prefix: str
+    dims: Mapping[str, int]
+    rows: int
+
+
+def make_samples(
+    specs: Sequence[TensorSpec],
+    *,
+    seed: int,
+    batches: Sequence[int],
+    sizes: Mapping[str, Sequence[int]] | None = None,
+    random_rows: int = RANDOM_ROWS,
+    edges: bool = True,
+) -> list[Sample]:
+    """For each batch size: sets of random values until there are `random_rows`, and sets at the ends of the ranges.
+
+    These are zeros and ones where every range holds them, all-low, all-high, and corners: each value low or high at
+    random. Without `edges` there are random values only.
     The batch dimension is the one called batch, batch_size, n or N, else the first dynamic one; without a dynamic
-    dimension there is one set. Every other dynamic dimension has the size that `sizes` gives it, else 32, 64, 96 … in
-    order of appearance, so that no two are mixed up unseen. A range is cut to what the dtype holds.
-    A value depends on the seed, its input's name and the batch size only. An edge set equal to an earlier one is left
-    out.
+    dimension there is one size. Every other dynamic dimension has the sizes that `sizes` gives it, else 32, 64, 96 … in
+    order of appearance, so that no two are mixed up unseen. Where several are given, each is tried at least once with
+    random values, the first also at the ends of the ranges. A range is cut to what the dtype holds.
+    A value depends on the seed, its input's name and its set's label only. A set equal to an earlier one is left out.
 
     Raises: ConfigError if there would be no sample, or a size or range doesn't fit.
     """
@@ -64,9 +83,15 @@ def make_samples(
         raise ConfigError("there are no inputs to compare runtimes on", where="inputs", hint="declare the inputs")
     ranges = {spec.name: _range_of(spec) for spec in specs}
     samples: dict[str, Sample] = {}
-    for prefix, dims in _dimension_sizes(specs, batches, dict(sizes or {})):
-        for fill in FILLS:
-            sample = _sample(f"{prefix}{fill}", fill, specs, ranges, dims, seed)
+    has_edges: set[int] = set()  # the batch sizes that have been at the ends
+    for size in _sizes_of(specs, batches, sizes or {}):
+        n_random = max(ceil(random_rows / size.rows), 1)
+        fills: list[tuple[str, Fill]] = [(f"random{i + 1 if i else ''}", "random") for i in range(n_random)]
+        if edges and size.rows not in has_edges:
+            fills += [(fill, fill) for fill in EDGES]
+            has_edges.add(size.rows)
+        for name, fill in fills:
+            sample = _sample(f"{size.prefix}{name}", fill, specs, ranges, size.dims, seed)
             if sample:
                 samples.setdefault(sample.sha256, sample)
     return list(samples.values())
@@ -82,26 +107,44 @@ def _dynamic_dims(specs: Sequence[TensorSpec]) -> list[str]:
     return list(dict.fromkeys(dim for spec in specs for dim in spec.shape if isinstance(dim, str)))
 
 
-def _dimension_sizes(
-    specs: Sequence[TensorSpec], batches: Sequence[int], sizes: dict[str, int]
-) -> list[tuple[str, dict[str, int]]]:
+def _sizes_of(specs: Sequence[TensorSpec], batches: Sequence[int], sizes: Mapping[str, Sequence[int]]) -> list[_Size]:
     dynamic, batch = _dynamic_dims(specs), batch_dimension(specs)
     unknown = sorted(sizes.keys() - set(dynamic))
     if unknown:
         raise ConfigError(
-            f"no input has a dimension {', '.join(unknown)}", where="sizes", hint=f"dynamic dimensions: {dynamic}"
+            f"no input has a dimension {', '.join(unknown)}",
+            where="parity.sizes",
+            hint=f"dynamic dimensions: {dynamic}",
         )
-    others = [name for name in dynamic if name != batch]
-    fixed = {name: SIZE_STEP * (place + 1) for place, name in enumerate(others)} | sizes
     if batch is None:
-        return [("", {})]
-    counts = [sizes[batch]] if batch in sizes else list(dict.fromkeys(batches))
-    if not counts:
-        raise ConfigError("no batch size to compare", where="parity.batches", hint="give at least one, such as [1, 4]")
-    for name, size in [(batch, count) for count in counts] + list(fixed.items()):
-        if size < 1:
-            raise ConfigError(f"dimension {name} can't be {size}", where="parity", hint="compare on sizes of 1 or more")
-    return [(f"batch{count}-", fixed | {batch: count}) for count in counts]
+        first = specs[0].shape[0] if specs[0].shape else 1
+        return [_Size("", {}, first if isinstance(first, int) and first > 0 else 1)]
+    others = [name for name in dynamic if name != batch]
+    tried = {name: tuple(sizes.get(name, (SIZE_STEP * (place + 1),))) for place, name in enumerate(others)}
+    counts = tuple(dict.fromkeys(sizes.get(batch, batches)))
+    _require_positive({batch: counts} | tried)
+    n_ways = max(map(len, tried.values()), default=1)
+    ways = [{name: each[i % len(each)] for name, each in tried.items()} for i in range(n_ways)]
+    return [
+        _Size(f"batch{count}-{_marks(way, tried)}", way | {batch: count}, count) for count in counts for way in ways
+    ]
+
+
+def _require_positive(tried: Mapping[str, Sequence[int]]) -> None:
+    for name, each in tried.items():
+        if not each:
+            raise ConfigError(
+                f"no size to compare dimension {name} on", where="parity.batches", hint="give one, such as [1, 4]"
+            )
+        for size in each:
+            if size < 1:
+                what = f"dimension {name} can't be {size}"
+                raise ConfigError(what, where="parity", hint="compare on sizes of 1 or more")
+
+
+def _marks(way: Mapping[str, int], tried: Mapping[str, Sequence[int]]) -> str:
+    """What tells this way to fix the other dimensions from the others, for a label."""
+    return "".join(f"{name}{size}-" for name, size in way.items() if len(tried[name]) > 1)
 
 
 def _sample(
@@ -126,15 +169,21 @@ def _filled(fill: Fill, spec: TensorSpec, bounds: _Range, shape: tuple[int, ...]
     dtype = np.dtype(spec.dtype)
     if fill == "random":
         return _random(spec, bounds, shape, key).astype(dtype)
+    if fill == "corners":
+        return np.where(_rng(key).integers(2, size=shape, dtype=bool), bounds.high, bounds.low).astype(dtype)
     edge = {"zeros": np.zeros(()), "ones": np.ones(()), "low": bounds.low, "high": bounds.high}[fill]
     return np.array(np.broadcast_to(edge, shape), dtype=dtype)
 
 
 def _random(spec: TensorSpec, bounds: _Range, shape: tuple[int, ...], key: str) -> np.ndarray:
-    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()))
+    rng = _rng(key)
     if BY_NAME[spec.dtype].is_float:
         return rng.uniform(bounds.low, bounds.high, shape)
     return rng.integers(bounds.low, bounds.high, shape, dtype=np.int64, endpoint=True)
+
+
+def _rng(key: str) -> np.random.Generator:
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()))
 
 
 def _range_of(spec: TensorSpec) -> _Range:

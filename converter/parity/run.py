@@ -1,7 +1,7 @@
 """Run the same samples through a reference and every candidate, and compare."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Protocol
@@ -9,9 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from converter.errors import ConfigError, ConverterError, InternalError, ParityError
-from converter.parity.compare import TensorVerdict, Tolerance, compare_outputs
+from converter.parity.agreement import Agreement
+from converter.parity.compare import Rules, TensorVerdict, compare_by_rules
 from converter.parity.inputs import Sample
-from converter.parity.verdict import Info, OutputVerdict, ParityReport, RuntimeVerdict, Status
+from converter.parity.output import OutputVerdict
+from converter.parity.verdict import Info, ParityReport, RuntimeVerdict, Status
 
 Outputs = Mapping[str, np.ndarray]
 
@@ -58,18 +60,27 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True)
 class Reference:
-    """The truth of a run: who computed it, and its outputs for each sample's label."""
+    """The truth of a run: who computed it, and its outputs for each sample's label.
+
+    `by` names the runtimes that computed some of it, with the labels of those samples, where it isn't one runtime's.
+    """
 
     info: Info
     outputs: Mapping[str, Outputs]
+    by: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A runtime and the model that it is to run."""
+    """A runtime, the model that it is to run, and the classes whose tolerances it is held to.
+
+    `own` labels the samples whose reference it computed itself: comparing these would prove nothing.
+    """
 
     runtime: Runtime
     model: Path
+    classes: tuple[str, ...] = ("float32",)
+    own: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -116,7 +127,7 @@ def check_parity(
     reference: Reference,
     candidates: Sequence[Candidate],
     samples: Sequence[Sample],
-    tolerance: Tolerance,
+    agreement: Agreement,
     *,
     not_run: Mapping[str, str] | None = None,
     on_progress: OnProgress | None = None,
@@ -126,20 +137,22 @@ def check_parity(
 
     `on_outputs` sees every candidate's outputs, which are not kept.
 
-    Raises: ParityError if there is no sample; ConfigError if a candidate is named twice or is the reference itself.
+    Raises: ParityError if there is no sample; ConfigError if a candidate is named twice or is the reference itself, or
+            the agreement has settings for an output that there isn't.
     """
     _require_samples(samples)
     if {sample.label for sample in samples} != reference.outputs.keys():
         raise InternalError("the reference was not computed on these samples")
+    agreement.require_known({name for outputs in reference.outputs.values() for name in outputs})
     names = [candidate.runtime.name for candidate in candidates]
     for name in names:
         if names.count(name) > 1 or name == reference.info.name:
             what = "named twice" if names.count(name) > 1 else "the reference itself, so comparing it proves nothing"
             raise ConfigError(f"{name} is {what}", where="parity.runtimes", hint="name each runtime to compare once")
     watch = _Watch(on_progress, on_outputs)
-    verdicts = tuple(_verdict_on(one, reference, samples, tolerance, watch) for one in candidates)
+    verdicts = tuple(_verdict_on(one, reference, samples, agreement, watch) for one in candidates)
     hashes = {sample.label: sample.sha256 for sample in samples}
-    return ParityReport(reference.info, tolerance, hashes, verdicts, dict(not_run or {}))
+    return ParityReport(reference.info, agreement.tolerances, hashes, verdicts, dict(not_run or {}))
 
 
 def _require_samples(samples: Sequence[Sample]) -> None:
@@ -153,20 +166,22 @@ def _verdict_on(
     candidate: Candidate,
     reference: Reference,
     samples: Sequence[Sample],
-    tolerance: Tolerance,
+    agreement: Agreement,
     watch: _Watch,
 ) -> RuntimeVerdict:
-    name = candidate.runtime.name
+    name, rules = candidate.runtime.name, agreement.rules(candidate.classes)
     info: Info | None = None
     try:
         info = candidate.runtime.start()
         loaded = candidate.runtime.load(candidate.model)
         try:
-            return _compare_all(info, loaded, reference, samples, tolerance, watch)
+            chosen = [sample for sample in samples if sample.label not in candidate.own]
+            verdict = _compare_all(info, loaded, reference, chosen, rules, watch)
         finally:
             loaded.close()
     except Exception as error:  # recorded as this runtime's failure; ParityReport.raise_if_failed raises it
-        return RuntimeVerdict(name, "error", info, message=_one_line(error), cause=error)
+        verdict = RuntimeVerdict(name, "error", info, message=_one_line(error), cause=error)
+    return replace(verdict, classes=candidate.classes)
 
 
 def _compare_all(
@@ -174,7 +189,7 @@ def _compare_all(
     loaded: Loaded,
     reference: Reference,
     samples: Sequence[Sample],
-    tolerance: Tolerance,
+    rules: Rules,
     watch: _Watch,
 ) -> RuntimeVerdict:
     found: dict[str, list[tuple[str, TensorVerdict]]] = {}
@@ -183,7 +198,7 @@ def _compare_all(
         result = loaded.run(sample.inputs)
         times_ms.append(result.predict_ms)
         try:
-            verdicts = compare_outputs(reference.outputs[sample.label], result.outputs, tolerance)
+            verdicts = compare_by_rules(reference.outputs[sample.label], result.outputs, rules)
         except ParityError as error:
             return RuntimeVerdict(info.name, "failed", info, message=f"{sample.label}: {_one_line(error)}", cause=error)
         if watch.on_outputs:
@@ -191,11 +206,12 @@ def _compare_all(
         for verdict in verdicts:
             found.setdefault(verdict.name, []).append((sample.label, verdict))
         _tell(watch.on_progress, info.name, done, len(samples))
-    outputs = tuple(OutputVerdict.over_samples(pairs) for pairs in found.values())
-    compared, bad = sum(output.compared for output in outputs), sum(output.bad for output in outputs)
-    status: Status = "passed" if compared and not bad else "failed"
+    outputs = tuple(OutputVerdict.over_samples(pairs, rules(name)) for name, pairs in found.items())
+    compared = sum(output.compared for output in outputs)
+    status: Status = "passed" if compared and all(output.agrees for output in outputs) else "failed"
     message = "" if compared else "no value was compared: every output is empty"
-    return RuntimeVerdict(info.name, status, info, outputs, message, loaded.load_ms, median(times_ms))
+    predict_ms = median(times_ms) if times_ms else None
+    return RuntimeVerdict(info.name, status, info, outputs, message, loaded.load_ms, predict_ms)
 
 
 def _one_line(error: Exception) -> str:

@@ -1,13 +1,14 @@
-"""What a parity run found: for each output, for each runtime, and as a whole."""
+"""What a parity run found: for each runtime, and as a whole."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import isfinite
 from typing import Any, Literal, Protocol
 
-from converter.artifact.manifest import ParityRuntime, ParitySummary
+from converter.artifact.manifest import ParityRuntime, ParitySummary, ParityTolerance
 from converter.errors import ConverterError, InternalError, ParityError, RuntimeMissing
-from converter.parity.compare import TensorVerdict, Tolerance, Value
+from converter.parity.compare import Tolerance
+from converter.parity.output import OutputVerdict
 
 Status = Literal["passed", "failed", "error"]
 
@@ -29,73 +30,11 @@ class Info(Protocol):
 
 
 @dataclass(frozen=True)
-class OutputVerdict:
-    """The verdicts on one output over all samples; units and terms as in TensorVerdict."""
-
-    name: str
-    compared: int
-    bad: int
-    max_abs: float
-    mean_abs: float
-    max_rel: float
-    needed_atol: float
-    worst_sample: str | None
-    worst: tuple[int, ...] | None
-    reference: Value | None
-    candidate: Value | None
-
-    @classmethod
-    def over_samples(cls, verdicts: Sequence[tuple[str, TensorVerdict]]) -> "OutputVerdict":
-        """One output's (sample label, verdict) pairs taken together."""
-        compared = sum(verdict.compared for _, verdict in verdicts)
-        total = sum(verdict.mean_abs * verdict.compared for _, verdict in verdicts)
-        label, worst = max(verdicts, key=lambda pair: (pair[1].needed_atol, pair[1].max_abs, pair[1].compared > 0))
-        return cls(
-            worst.name,
-            compared,
-            bad=sum(verdict.bad for _, verdict in verdicts),
-            max_abs=max(verdict.max_abs for _, verdict in verdicts),
-            mean_abs=total / compared if compared else 0.0,
-            max_rel=max(verdict.max_rel for _, verdict in verdicts),
-            needed_atol=worst.needed_atol,
-            worst_sample=label if worst.compared else None,
-            worst=worst.worst,
-            reference=worst.reference,
-            candidate=worst.candidate,
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values; numbers that JSON lacks become strings."""
-        return {
-            "name": self.name,
-            "compared": self.compared,
-            "bad": self.bad,
-            "max_abs": _json_number(self.max_abs),
-            "mean_abs": _json_number(self.mean_abs),
-            "max_rel": _json_number(self.max_rel),
-            "needed_atol": _json_number(self.needed_atol),
-            "worst": self.worst
-            and {
-                "sample": self.worst_sample,
-                "index": list(self.worst),
-                "reference": _json_number(self.reference),
-                "candidate": _json_number(self.candidate),
-            },
-        }
-
-    def __str__(self) -> str:
-        text = f"output {self.name}: {self.bad} of {self.compared} values differ, max |error| {self.max_abs:.3g}"
-        if self.worst is None:
-            return text
-        index = ", ".join(map(str, self.worst))
-        return f"{text}; worst at [{index}] of {self.worst_sample}: {self.candidate!r}, not {self.reference!r}"
-
-
-@dataclass(frozen=True)
 class RuntimeVerdict:
     """How one runtime did.
 
     `failed`: it ran and disagrees; `error`: it couldn't run, `message` says why. `cause` is the exception behind it.
+    `classes` name the tolerances that it was held to, of which the widest counts.
     Units: load_ms and predict_ms (the median over samples) in milliseconds.
     """
 
@@ -106,6 +45,7 @@ class RuntimeVerdict:
     message: str = ""
     load_ms: float | None = None
     predict_ms: float | None = None
+    classes: tuple[str, ...] = ("float32",)
     cause: Exception | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -124,6 +64,7 @@ class RuntimeVerdict:
             "name": self.name,
             "status": self.status,
             "message": self.message,
+            "tolerances": list(self.classes),
             "info": self.info and _info_json(self.info),
             "outputs": [output.as_json() for output in self.outputs],
         }
@@ -131,19 +72,27 @@ class RuntimeVerdict:
 
     def __str__(self) -> str:
         lines = [self.message] if self.message else []
-        lines += [str(output) for output in self.outputs if output.bad]
+        lines += [str(output) for output in self.outputs if not output.agrees]
         return "\n".join(f"{self.name}: {line}" for line in lines) or f"{self.name}: {self.status}"
 
 
 @dataclass(frozen=True)
 class ParityReport:
-    """Every runtime's verdict against one reference; `not_run` gives the reason for each runtime left out."""
+    """Every runtime's verdict against one reference; `not_run` gives the reason for each runtime left out.
+
+    `tolerances` holds those of the classes by name; an output's verdict has the one that it was held to.
+    """
 
     reference: Info
-    tolerance: Tolerance
+    tolerances: Mapping[str, Tolerance]
     samples: Mapping[str, str]  # label -> sha256 of the inputs
     runtimes: tuple[RuntimeVerdict, ...]
     not_run: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """The tolerance of float32 runtimes, for outputs without one of their own."""
+        return self.tolerances["float32"]
 
     @property
     def passed(self) -> bool:
@@ -155,7 +104,7 @@ class ParityReport:
         return {
             "status": "passed" if self.passed else "failed",
             "reference": _info_json(self.reference),
-            "tolerance": {"atol": self.tolerance.atol, "rtol": self.tolerance.rtol},
+            "tolerances": {name: {"atol": one.atol, "rtol": one.rtol} for name, one in self.tolerances.items()},
             "samples": [{"label": label, "sha256": sha256} for label, sha256 in self.samples.items()],
             "runtimes": [one.as_json(timings=timings) for one in self.runtimes],
             "not_run": dict(sorted(self.not_run.items())),
@@ -170,9 +119,7 @@ class ParityReport:
         return ParitySummary(
             status="passed",
             reference=self.reference.name,
-            runtimes=tuple(
-                ParityRuntime(name=one.name, compared=one.compared, max_abs=one.max_abs) for one in self.runtimes
-            ),
+            runtimes=tuple(map(_summary_of, self.runtimes)),
             not_run=dict(self.not_run),
         )
 
@@ -192,7 +139,7 @@ class ParityReport:
             raise ParityError("no runtime was compared", where="parity", hint="ask for at least one runtime")
         text = "\n".join(f"  - {line}" for one in failing for line in str(one).splitlines())
         if all(isinstance(one.cause, RuntimeMissing) for one in failing):
-            what = f"{len(failing)} of the runtimes asked for can't start:\n{text}"
+            what = f"{len(failing)} of the runtimes asked for can't run:\n{text}"
             raise RuntimeMissing(what, where="parity", hint=_advice(failing))
         what = f"{len(failing)} of {len(self.runtimes)} runtimes don't agree with {self.reference.name}:\n{text}"
         raise ParityError(what, where="parity", hint=_advice(failing))
@@ -203,18 +150,31 @@ def _advice(failing: Sequence[RuntimeVerdict]) -> str:
     hints = [one.cause.hint for one in failing if isinstance(one.cause, ConverterError) and one.cause.hint]
     if hints:
         return "; ".join(dict.fromkeys(hints))
-    needed = max((output.needed_atol for one in failing for output in one.outputs), default=inf)
-    if not isfinite(needed):
+    outputs = [output for one in failing for output in one.outputs if not output.agrees]
+    if outputs and not any(output.bad for output in outputs):
+        return "the largest entries matter to this model: find out why they differ, or lower min_top1"
+    needed: dict[str, float] = {}
+    for output in outputs:
+        needed[output.rule.setting] = max(needed.get(output.rule.setting, 0.0), output.needed_atol)
+    if not needed or not all(map(isfinite, needed.values())):
         return "no tolerance would pass, so the conversion is wrong, or the inputs are"
-    rounded_up = float(f"{needed * 1.06:.1e}")
-    return f"parity.atol: {rounded_up:.1e} would pass, if errors of this size do no harm; else the conversion is wrong"
+    settings = [f"{setting}.atol: {float(f'{atol * 1.06:.1e}'):.1e}" for setting, atol in needed.items()]
+    return f"{', '.join(settings)} would pass, if errors of this size do no harm; else the conversion is wrong"
+
+
+def _summary_of(verdict: RuntimeVerdict) -> ParityRuntime:
+    tolerances = {
+        output.name: ParityTolerance(atol=output.rule.tolerance.atol, rtol=output.rule.tolerance.rtol)
+        for output in verdict.outputs
+    }
+    return ParityRuntime(
+        name=verdict.name,
+        compared=verdict.compared,
+        max_abs=verdict.max_abs,
+        device=verdict.info.device if verdict.info else "",
+        tolerances=tolerances,
+    )
 
 
 def _info_json(info: Info) -> dict[str, Any]:
     return {"name": info.name, "versions": dict(sorted(info.versions.items())), "device": info.device}
-
-
-def _json_number(value: Value | None) -> Value | None:
-    if isinstance(value, float) and not isfinite(value):
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    return value

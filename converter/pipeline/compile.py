@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converter import __version__
-from converter.lowering import REGISTRY, lower
+from converter.lowering import REGISTRY, Registry, lower
 from converter.lowering.ops import load_all
 from converter.onnx_model import LoadedOnnx, OnnxModel, prepare
 from converter.tfjs.graph import Graph, Ref
@@ -32,14 +32,15 @@ def compile_onnx(
     shapes: Mapping[str, Sequence[int | str]] | None = None,
     skip_passes: Collection[str] = (),
     on_pass: Callable[[str, Graph], None] | None = None,
+    registry: Registry = REGISTRY,
 ) -> Compiled:
     """Compile a model with the direct engine; `shapes` replaces the shapes of its inputs.
 
     Raises: UnsupportedError naming every node that can't be converted; CheckpointError if the model is inconsistent.
     """
     load_all()
-    model = prepare(loaded, has_lowering=REGISTRY.has, shapes=shapes)
-    lowered = lower(model)
+    model = prepare(loaded, has_lowering=registry.has, shapes=shapes)
+    lowered = lower(model, registry)
     if on_pass:
         on_pass("lowering", lowered.graph)
     graph = optimise(lowered.graph, skip=skip_passes, on_pass=on_pass)

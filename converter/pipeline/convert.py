@@ -21,18 +21,27 @@ from converter.config import ResolvedConfig, TensorSpec
 from converter.errors import ConfigError
 from converter.fileio import canonical_json
 from converter.onnx_model import save
-from converter.parity.compare import Tolerance
-from converter.parity.inputs import Sample, make_samples
+from converter.parity.agreement import Agreement
+from converter.parity.inputs import Sample
 from converter.parity.run import Reference
+from converter.parity.samples import read_samples
 from converter.parity.verdict import ParityReport
+from converter.pipeline.bind import bound
+from converter.pipeline.budgets import exceeded_metrics, exceeded_size, raise_if_exceeded
 from converter.pipeline.compile import Compiled, compile_onnx, write_graph
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
 from converter.pipeline.metrics import metrics_of
 from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of
+from converter.pipeline.report import REPORT_NAME, OnFacts, proof_facts, spreads_of
+from converter.pipeline.samples import draw
 from converter.pipeline.source import Source, open_source
+from converter.report.facts import Facts
+from converter.report.page import html_from_facts
+from converter.report.spread import SpreadCollector
 from converter.runtimes import RuntimePool
 from converter.runtimes.base import Runtime
 
+METRICS_HINT = "train the model to what the budget asks for (compat-export train), or change the budget"
 TOOLCHAIN = ("numpy", "onnx", "onnxscript", "torch")
 
 
@@ -50,6 +59,7 @@ class _Proof:
     report: ParityReport
     samples: Sequence[Sample]
     reference: Reference
+    spreads: SpreadCollector
 
 
 def convert(
@@ -60,49 +70,42 @@ def convert(
     browser: Path | None = None,
     bind: Mapping[str, int] | None = None,
     source_date_epoch: int | None = None,
+    on_facts: OnFacts | None = None,
     emit: Emit = silent,
 ) -> ConvertOutcome:
-    """Compile the model of a config, prove it in every runtime, and publish it; a failed proof publishes nothing.
+    """Compile the model of a config, prove it in every runtime, and publish it.
 
+    A failed proof, or a budget of metrics or size that isn't met, publishes nothing.
     Raises: ConverterError of the kind that fits: see `converter.errors`.
     """
     config = resolved.config
     root = resolved.path(config.artifacts)
     ensure_free(root, config.name, config.version)
-    source = _bound(open_source(resolved, emit=emit), bind or {})
+    source = bound(open_source(resolved, emit=emit), bind or {})
+    raise_if_exceeded(exceeded_metrics(config.budgets, _metrics(resolved, source)), hint=METRICS_HINT)
     emit(StepStarted("compile"))
     compiled = compile_onnx(source.onnx, shapes={spec.name: spec.shape for spec in source.inputs})
     emit(StepFinished("compile", f"{sum(compiled.graph.count_ops().values())} TF.js nodes"))
     with Draft(root, config.name, config.version) as draft:
         save(source.onnx, draft.folder / "model.onnx")
-        write_graph(compiled, draft.folder / "tfjs")
+        fetched_bytes = sum(file.stat().st_size for file in write_graph(compiled, draft.folder / "tfjs"))
+        raise_if_exceeded(exceeded_size(config.budgets, fetched_bytes), hint="allow more, or make the model smaller")
         proof = _prove(resolved, source, draft.folder, runtimes, browser, emit) if prove_it else None
         if proof:
-            proof.report.raise_if_failed()
             inputs = {sample.label: sample.inputs for sample in proof.samples}
             save_vectors(draft.folder, Vectors(inputs, proof.reference.outputs))
             (draft.folder / "parity.json").write_bytes(canonical_json(proof.report.as_json()))
+        facts = _facts(resolved, source, compiled, proof, draft.folder)
+        if on_facts:
+            on_facts(facts)
+        if proof:
+            proof.report.raise_if_failed()
+        (draft.folder / REPORT_NAME).write_text(html_from_facts(replace(facts, timings=())), encoding="utf-8")
         emit(StepStarted("publish"))
         contents = _contents(resolved, source, compiled, proof, source_date_epoch)
         artifact = draft.publish(contents, _formats(source))
     emit(StepFinished("publish", str(artifact.folder)))
     return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None)
-
-
-def _bound(source: Source, bind: Mapping[str, int]) -> Source:
-    """The source with named dimensions of its inputs fixed."""
-    named = {dim for spec in source.inputs for dim in spec.shape if isinstance(dim, str)}
-    if unknown := sorted(bind.keys() - named):
-        raise ConfigError(
-            f"no input has a dimension named {', '.join(unknown)}",
-            where="--bind",
-            hint=f"named dimensions: {', '.join(sorted(named)) or 'none'}",
-        )
-    inputs = []
-    for spec in source.inputs:
-        shape = tuple(bind.get(dim, dim) if isinstance(dim, str) else dim for dim in spec.shape)
-        inputs.append(spec.model_copy(update={"shape": shape}))
-    return replace(source, inputs=tuple(inputs))
 
 
 def _prove(
@@ -114,16 +117,20 @@ def _prove(
     emit: Emit,
 ) -> _Proof:
     settings = resolved.config.parity
-    samples = make_samples(source.inputs, seed=settings.seed, batches=settings.batches, sizes=settings.sizes)
+    samples = draw(source.inputs, settings)
+    if settings.samples:
+        names = [feature.name for feature in resolved.config.features]
+        samples += read_samples(resolved.path(settings.samples), source.inputs, names)
     with RuntimePool(browser=browser) as pool:
         names, not_run = choose_runtimes(pool, asked or settings.runtimes, always=("onnxruntime",))
         if source.module is None and "torch" in names:
             raise ConfigError("an ONNX source has no PyTorch module", where="runtimes", hint="drop torch from the list")
         reference = reference_of(_reference_runtime(source, pool), folder / "model.onnx", samples, emit=emit)
         models = {name: model_for(name, folder) for name in names}
-        tolerance = Tolerance(settings.atol, settings.rtol)
-        report = prove(pool, reference, models, samples, tolerance, not_run=not_run, emit=emit)
-    return _Proof(report, samples, reference)
+        agreement = Agreement.of(settings)
+        spreads = spreads_of(reference, agreement, models)
+        report = prove(pool, reference, models, samples, agreement, not_run=not_run, emit=emit, on_outputs=spreads)
+    return _Proof(report, samples, reference, spreads)
 
 
 def _reference_runtime(source: Source, pool: RuntimePool) -> Runtime:
@@ -142,22 +149,48 @@ def _contents(
     source_date_epoch: int | None,
 ) -> Contents:
     config, sources = portable_config(resolved)
-    declared = {spec.name: spec for spec in source.inputs}
+    inputs, outputs = _tensors(source, compiled)
     return Contents(
         name=resolved.config.name,
         version=resolved.config.version,
         description=resolved.config.description,
         created=None if source_date_epoch is None else created_from_epoch(source_date_epoch),
         is_async=bool(compiled.graph.metadata["async"]),
-        inputs=tuple(_tensor(one, declared[one["name"]]) for one in compiled.graph.metadata["inputs"]),
-        outputs=tuple(_tensor(one, None) for one in compiled.graph.metadata["outputs"]),
+        inputs=inputs,
+        outputs=outputs,
         features=resolved.config.features,
         config=config,
         config_sources=sources,
         toolchain=_toolchain(source, proof),
         parity=proof.report.summary() if proof else ParitySummary(status="not-run"),
-        metrics=metrics_of(resolved, source.checkpoint.sha256 if source.checkpoint else None),
+        metrics=_metrics(resolved, source),
     )
+
+
+def _facts(resolved: ResolvedConfig, source: Source, compiled: Compiled, proof: _Proof | None, folder: Path) -> Facts:
+    config = resolved.config
+    inputs, outputs = ([one.model_dump(mode="json") for one in tensors] for tensors in _tensors(source, compiled))
+    described = {
+        "name": config.name,
+        "version": config.version,
+        "description": config.description,
+        "inputs": inputs,
+        "outputs": outputs,
+        "toolchain": _toolchain(source, proof),
+    }
+    report, spreads = (proof.report, proof.spreads) if proof else (None, None)
+    return proof_facts(described, folder, compiled.graph.count_ops(), report, spreads)
+
+
+def _metrics(resolved: ResolvedConfig, source: Source) -> dict[str, float] | None:
+    return metrics_of(resolved, source.checkpoint.sha256 if source.checkpoint else None)
+
+
+def _tensors(source: Source, compiled: Compiled) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
+    """The inputs and the outputs of the model."""
+    declared = {spec.name: spec for spec in source.inputs}
+    inputs = tuple(_tensor(one, declared[one["name"]]) for one in compiled.graph.metadata["inputs"])
+    return inputs, tuple(_tensor(one, None) for one in compiled.graph.metadata["outputs"])
 
 
 def _tensor(described: Mapping[str, object], spec: TensorSpec | None) -> TensorInfo:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from converter.errors import ConverterError
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted, silent
-from converter.runtimes.catalog import CHROMIUM_RUNTIMES, NODE_RUNTIMES, RuntimePool
+from converter.runtimes.catalog import CHROMIUM_RUNTIMES, FIREFOX_RUNTIMES, NODE_RUNTIMES, RuntimePool
 
 PACKAGES = {"onnx": True, "onnxruntime": True, "torch": False}  # name -> whether every conversion needs it
 NO_BROWSER = (
@@ -42,6 +42,7 @@ def doctor(browser: Path | None = None, *, emit: Emit = silent) -> list[Check]:
         if found.status == "ok":
             started = enumerate(CHROMIUM_RUNTIMES, start=len(NODE_RUNTIMES))
             checks += [_runtime(pool, name, emit, done, is_needed=found.is_needed) for done, name in started]
+        checks += _firefox(pool, emit)
     emit(StepFinished("runtimes"))
     return checks
 
@@ -61,6 +62,16 @@ def _browser(pool: RuntimePool, *, is_needed: bool) -> Check:
     if found is None:
         return Check("browser", "missing", "none found", NO_BROWSER, is_needed)
     return Check("browser", "ok", f"{found.version} ({found.source}: {found.path})", is_needed=is_needed)
+
+
+def _firefox(pool: RuntimePool, emit: Emit) -> list[Check]:
+    """Nothing depends on Firefox: its runtimes run only where they are asked for."""
+    found = pool.browser("firefox")
+    if found is None:
+        return [Check("firefox", "missing", "none found", "install Firefox to prove its runtimes too", is_needed=False)]
+    done = len(NODE_RUNTIMES) + len(CHROMIUM_RUNTIMES)
+    checks = [Check("firefox", "ok", f"{found.version} ({found.source}: {found.path})", is_needed=False)]
+    return checks + [_runtime(pool, name, emit, done, is_needed=False) for name in FIREFOX_RUNTIMES]
 
 
 def _runtime(pool: RuntimePool, name: str, emit: Emit, done: int, *, is_needed: bool) -> Check:

@@ -5,12 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from converter.artifact.manifest import MANIFEST_NAME, Manifest
 from converter.artifact.store import open_artifact
-from converter.errors import CheckpointError, UnsupportedError
+from converter.errors import CheckpointError
 
 if TYPE_CHECKING:
-    import onnx
-
-    from converter.onnx_model import LoadedOnnx
     from converter.tfjs.graph import Graph, TensorType
 
 MODEL_JSON = "model.json"
@@ -19,7 +16,7 @@ MODEL_JSON = "model.json"
 def inspect_path(path: Path) -> dict[str, Any]:
     """Kind, name, inputs, outputs, operator counts and size of an artifact, a TF.js folder or an ONNX file.
 
-    `unsupported`, of an ONNX file, names each node that can't be converted, with the reason.
+    Of an ONNX file also the backends that run each operator, and `unsupported`: each node that can't be converted.
     Raises: CheckpointError or ArtifactError if it can't be read, or is none of these.
     """
     if path.name == MODEL_JSON and path.is_file():
@@ -29,7 +26,9 @@ def inspect_path(path: Path) -> dict[str, Any]:
     if (path / MODEL_JSON).is_file():
         return _tfjs(path)
     if path.suffix.lower() == ".onnx":
-        return _onnx(path)
+        from converter.pipeline.inspect_onnx import inspect_onnx
+
+        return inspect_onnx(path)
     what = "neither an artifact, nor a TF.js graph model, nor an ONNX file" if path.exists() else "no such file"
     hint = f"give a folder with {MANIFEST_NAME} or {MODEL_JSON}, or a .onnx file"
     raise CheckpointError(what, where=str(path), hint=hint)
@@ -83,54 +82,3 @@ def _tfjs_output(graph: "Graph", key: str) -> dict[str, Any]:
 
 def _described(key: str, type_: "TensorType") -> dict[str, Any]:
     return {"name": key, "dtype": type_.dtype, "shape": None if type_.shape is None else list(type_.shape)}
-
-
-def _onnx(path: Path) -> dict[str, Any]:
-    from converter.onnx_model import load
-
-    loaded = load(path)
-    graph = loaded.proto.graph
-    ops: dict[str, int] = {}
-    for node in graph.node:
-        name = f"{node.domain}::{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
-        ops[name] = ops.get(name, 0) + 1
-    return {
-        "kind": "onnx",
-        "name": graph.name or path.stem,
-        "inputs": [_onnx_tensor(info) for info in graph.input if info.name not in loaded.constants],
-        "outputs": [_onnx_tensor(info) for info in graph.output],
-        "ops": dict(sorted(ops.items())),
-        "size_bytes": path.stat().st_size,
-        "opsets": {entry.domain or "ai.onnx": entry.version for entry in loaded.proto.opset_import},
-        "producer": f"{loaded.proto.producer_name} {loaded.proto.producer_version}".strip() or "unknown",
-        "sha256": loaded.sha256,
-        "unsupported": _unsupported(loaded),
-    }
-
-
-def _onnx_tensor(info: "onnx.ValueInfoProto") -> dict[str, Any]:
-    from converter.dtypes import BY_ONNX_CODE
-
-    kind = info.type.WhichOneof("value")
-    if kind != "tensor_type":
-        return {"name": info.name, "dtype": str(kind).removesuffix("_type"), "shape": None}
-    tensor = info.type.tensor_type
-    known = BY_ONNX_CODE.get(tensor.elem_type)
-    shape = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]
-    return {
-        "name": info.name,
-        "dtype": known.name if known else f"ONNX type {tensor.elem_type}",
-        "shape": shape if tensor.HasField("shape") else None,
-    }
-
-
-def _unsupported(loaded: "LoadedOnnx") -> list[str]:
-    """Why a model can't be converted: a line for each node, found by converting it."""
-    from converter.pipeline.compile import compile_onnx
-
-    try:
-        compile_onnx(loaded)
-    except UnsupportedError as error:
-        _, *lines = error.what.splitlines()
-        return [line.removeprefix("  - ") for line in lines] or [f"{error.where}: {error.what}"]
-    return []

@@ -1,19 +1,26 @@
 """Which runtimes a proof runs in, and the proof itself, told as it goes."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from converter.errors import ConfigError
-from converter.parity.compare import Tolerance
+from converter.errors import ConfigError, RuntimeMissing
+from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
 from converter.parity.run import Candidate, OnOutputs, Progress, Reference, check_parity, compute_reference
 from converter.parity.verdict import ParityReport
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted
 from converter.runtimes import RUNTIME_NAMES, RuntimePool
 from converter.runtimes.base import Runtime
+from converter.runtimes.catalog import BROWSER_RUNTIMES, NODE_RUNTIMES
 
 NODE_DEFAULT = ("tfjs-cpu@node", "tfjs-wasm@node")
 CHROMIUM_DEFAULT = ("tfjs-wasm@chromium", "tfjs-webgl@chromium")
+ALL = "all"
+NO_BROWSER = {
+    "chromium": "no Chrome or Chromium found (--browser PATH names one)",
+    "firefox": "no Firefox found",
+}
 
 
 def choose_runtimes(
@@ -21,22 +28,40 @@ def choose_runtimes(
 ) -> tuple[list[str], dict[str, str]]:
     """The runtimes to compare, and the reason for each default one that is left out.
 
-    A list that was asked for is binding. By default: `always`, Node's, and Chromium's where a browser is found.
+    A list that was asked for is binding. By default: `always`, TF.js in Node, and in Chromium where one is found.
+    `all` asks for whatever this machine can run, and leaves out only what a browser lacks.
 
-    Raises: ConfigError if a name is unknown.
+    Raises: ConfigError if a name is unknown; RuntimeMissing if a browser that was named isn't there.
     """
+    if asked is not None and tuple(asked) == (ALL,):
+        return _all_runtimes(pool, always)
     if asked is not None:
         if unknown := [name for name in asked if name not in RUNTIME_NAMES]:
             raise ConfigError(
                 f"there is no runtime {', '.join(unknown)}",
                 where="runtimes",
-                hint=f"choose from {', '.join(RUNTIME_NAMES)}",
+                hint=f"choose from {', '.join(RUNTIME_NAMES)}, or {ALL} alone",
             )
         return list(dict.fromkeys(asked)), {}
     if pool.browser() is not None:
         return [*always, *NODE_DEFAULT, *CHROMIUM_DEFAULT], {}
-    reason = "no Chrome or Chromium found (--browser PATH names one)"
-    return [*always, *NODE_DEFAULT], dict.fromkeys(CHROMIUM_DEFAULT, reason)
+    return [*always, *NODE_DEFAULT], dict.fromkeys(CHROMIUM_DEFAULT, NO_BROWSER["chromium"])
+
+
+def _all_runtimes(pool: RuntimePool, always: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    chosen = [*always, *NODE_RUNTIMES]
+    not_run: dict[str, str] = {}
+    for kind, names in BROWSER_RUNTIMES.items():
+        if pool.browser(kind) is None:
+            not_run |= dict.fromkeys(names, NO_BROWSER[kind])
+            continue
+        for name in names:
+            try:
+                pool.get(name).start()
+                chosen.append(name)
+            except RuntimeMissing as error:
+                not_run[name] = error.what
+    return chosen, not_run
 
 
 def reference_of(runtime: Runtime, model: Path, samples: Sequence[Sample], *, emit: Emit) -> Reference:
@@ -53,14 +78,18 @@ def prove(
     reference: Reference,
     models: Mapping[str, Path],
     samples: Sequence[Sample],
-    tolerance: Tolerance,
+    agreement: Agreement,
     *,
     not_run: Mapping[str, str],
     emit: Emit,
     on_outputs: OnOutputs | None = None,
 ) -> ParityReport:
     """The verdict on every runtime of `models` (name -> the model it is to run); `on_outputs` as in `check_parity`."""
-    candidates = [Candidate(pool.get(name), model) for name, model in models.items() if name != reference.info.name]
+    candidates = [
+        Candidate(pool.get(name), model, classes_of(name, model), reference.by.get(name, frozenset()))
+        for name, model in models.items()
+        if name != reference.info.name
+    ]
 
     def advance(now: Progress) -> None:
         emit(StepAdvanced("parity", seen.setdefault(now.runtime, len(seen)) * now.total + now.done, now.runtime))
@@ -68,7 +97,7 @@ def prove(
     seen: dict[str, int] = {}
     emit(StepStarted("parity", len(candidates) * len(samples)))
     report = check_parity(
-        reference, candidates, samples, tolerance, not_run=not_run, on_progress=advance, on_outputs=on_outputs
+        reference, candidates, samples, agreement, not_run=not_run, on_progress=advance, on_outputs=on_outputs
     )
     emit(StepFinished("parity", f"{sum(one.status == 'passed' for one in report.runtimes)} of {len(candidates)} agree"))
     return report
@@ -76,4 +105,22 @@ def prove(
 
 def model_for(name: str, folder: Path) -> Path:
     """What a runtime loads from an artifact's folder."""
-    return folder / "model.onnx" if name in ("torch", "onnxruntime") else folder / "tfjs"
+    return folder / "tfjs" if name.startswith("tfjs-") else folder / "model.onnx"
+
+
+def classes_of(name: str, model: Path) -> tuple[str, ...]:
+    """The classes of tolerances that a runtime with that model belongs to."""
+    classes = ["float16-textures"] if "-f16@" in name else []
+    if name.startswith("tfjs-") and _has_quantised_weights(model):
+        classes.append("quantised-weights")
+    return tuple(classes) or ("float32",)
+
+
+def _has_quantised_weights(model: Path) -> bool:
+    """Whether a weight is stored as a multiple of some step: with a step of 1, integers are stored as they are."""
+    try:
+        groups = json.loads((model / "model.json").read_bytes())["weightsManifest"]
+        weights = [weight for group in groups for weight in group["weights"]]
+        return any(weight.get("quantization", {}).get("scale", 1) != 1 for weight in weights)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False  # the runtime says what is wrong with it

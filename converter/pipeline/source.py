@@ -106,7 +106,7 @@ def _graph_inputs(loaded: LoadedOnnx) -> dict[str, TensorSpec]:
 
 
 def _spec(info: "onnx.ValueInfoProto") -> TensorSpec:
-    type_ = value_type(info)
+    type_ = value_type(info.type)
     if type_ is None or type_.shape is None:
         raise ConfigError(
             "its type or rank is not in the model", where=f"input {info.name!r}", hint="declare the input's shape"

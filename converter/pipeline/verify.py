@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converter.artifact.manifest import Manifest
-from converter.artifact.store import open_artifact, verify_files
+from converter.artifact.store import Artifact, open_artifact, verify_files
 from converter.artifact.vectors import VECTORS_FOLDER, load_vectors
 from converter.config import ParitySection, TensorSpec
 from converter.errors import ConfigError
-from converter.parity.compare import Tolerance
-from converter.parity.inputs import Sample, make_samples
+from converter.parity.agreement import Agreement
+from converter.parity.inputs import Sample
 from converter.parity.run import Reference
 from converter.parity.verdict import ParityReport
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
 from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of
+from converter.pipeline.report import OnFacts, facts_of_artifact, spreads_of
+from converter.pipeline.samples import Wanted, beside, draw
 from converter.runtimes import RuntimePool
 from converter.runtimes.base import RuntimeInfo
 
@@ -32,12 +34,15 @@ def verify(
     folder: Path,
     *,
     runtimes: tuple[str, ...] | None = None,
+    wanted: Wanted | None = None,
     browser: Path | None = None,
+    on_facts: OnFacts | None = None,
     emit: Emit = silent,
 ) -> VerifyOutcome:
     """Check every digest of an artifact, then its test vectors in every runtime; needs no torch.
 
-    An artifact without test vectors was never proved: then onnxruntime is the reference, on inputs drawn anew.
+    An artifact without test vectors was never proved: then onnxruntime is the reference, on inputs drawn anew. It is
+    for the inputs that are `wanted` beside the test vectors, too.
 
     Raises: ArtifactError if a file is not as published; ParityError or RuntimeMissing if the proof fails.
     """
@@ -53,18 +58,38 @@ def verify(
             hint="drop torch; the test vectors hold its outputs",
         )
     with RuntimePool(browser=browser) as pool:
-        proved = (folder / VECTORS_FOLDER).is_dir()
         names, not_run = choose_runtimes(pool, runtimes, always=("onnxruntime",))
-        if proved:
-            samples, reference = _from_vectors(artifact.manifest, folder)
-        else:
-            samples = make_samples(_specs(artifact.manifest), seed=settings.seed, batches=settings.batches)
-            reference = reference_of(pool.get("onnxruntime"), folder / "model.onnx", samples, emit=emit)
+        samples, reference = _truth(artifact, wanted or Wanted(), settings, pool, emit)
         models: Mapping[str, Path] = {name: model_for(name, folder) for name in names}
-        tolerance = Tolerance(settings.atol, settings.rtol)
-        report = prove(pool, reference, models, samples, tolerance, not_run=not_run, emit=emit)
+        agreement = Agreement.of(settings)
+        spreads = spreads_of(reference, agreement, models)
+        report = prove(pool, reference, models, samples, agreement, not_run=not_run, emit=emit, on_outputs=spreads)
+    if on_facts:
+        on_facts(facts_of_artifact(artifact.manifest, folder, report, spreads))
     report.raise_if_failed()
     return VerifyOutcome(folder, artifact.manifest, report)
+
+
+def _truth(
+    artifact: Artifact, wanted: Wanted, settings: ParitySection, pool: RuntimePool, emit: Emit
+) -> tuple[list[Sample], Reference]:
+    """The inputs to compare on, and their outputs: from the test vectors, and of onnxruntime for the others."""
+    manifest, folder = artifact.manifest, artifact.folder
+    specs, names = specs_of(manifest), [feature.name for feature in manifest.features]
+    if not (folder / VECTORS_FOLDER).is_dir():
+        drawn = draw(specs, wanted.settings(settings))
+        read = beside(drawn, Wanted(samples=wanted.samples), settings, specs, names)
+        samples = [*drawn, *read]
+        return samples, reference_of(pool.get("onnxruntime"), folder / "model.onnx", samples, emit=emit)
+    known, recorded = _from_vectors(manifest, folder)
+    new = beside(known, wanted, settings, specs, names)
+    if not new:
+        return known, recorded
+    computed = reference_of(pool.get("onnxruntime"), folder / "model.onnx", new, emit=emit)
+    device = f"{recorded.info.device}; {len(new)} more samples computed by onnxruntime"
+    info = RuntimeInfo(recorded.info.name, computed.info.versions, device)
+    by = {computed.info.name: frozenset(sample.label for sample in new)}
+    return [*known, *new], Reference(info, {**recorded.outputs, **computed.outputs}, by)
 
 
 def _from_vectors(manifest: Manifest, folder: Path) -> tuple[list[Sample], Reference]:
@@ -74,7 +99,8 @@ def _from_vectors(manifest: Manifest, folder: Path) -> tuple[list[Sample], Refer
     return samples, Reference(info, vectors.outputs)
 
 
-def _specs(manifest: Manifest) -> list[TensorSpec]:
+def specs_of(manifest: Manifest) -> list[TensorSpec]:
+    """The inputs of an artifact, as inputs are drawn for them."""
     return [
         TensorSpec.model_validate(
             {

@@ -180,7 +180,10 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that a document can tell: `proof` is None where nothing was proved, `timings` empty where time mustn't show."""
+    """All that a document can tell.
+
+    `proof` is None where nothing was proved, `timings` empty where nothing was timed or the bytes must repeat.
+    """
 
     name: str
     version: str
@@ -193,14 +196,16 @@ class Facts:
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
     toolchain: Mapping[str, str] = field(default_factory=dict)
+    infos: tuple[Info, ...] = ()  # who ran, where that is not in the proof
     exceeded: tuple[str, ...] = ()  # budgets that aren't met, a sentence each
 
     @property
     def status(self) -> str:
-        """`passed`, `failed`, or `not-run` where nothing was proved."""
-        if self.proof is None:
+        """`passed`, `failed`, or `not-run` where nothing was proved or measured."""
+        if self.proof is None and not self.timings:
             return "not-run"
-        return "passed" if self.proof.passed else "failed"
+        agrees = self.proof is None or self.proof.passed
+        return "passed" if agrees and not self.exceeded else "failed"
 
     @property
     def n_agreeing(self) -> int:

@@ -1,10 +1,10 @@
 """Small plots as SVG, drawn so that equal numbers give equal bytes; colours come from the page's style sheet."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 
 from converter.report.spread import BINS_PER_DECADE, HIGHEST_EXPONENT, LOWEST_EXPONENT, N_BINS, Spread
+from converter.report.words import short_number
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LIMIT_BIN = -LOWEST_EXPONENT * BINS_PER_DECADE  # errors from here on are outside the tolerance
@@ -12,7 +12,7 @@ LIMIT_BIN = -LOWEST_EXPONENT * BINS_PER_DECADE  # errors from here on are outsid
 
 def histogram(spread: Spread) -> str:
     """How many errors are how large, as fractions of what the tolerance allows; what lies right of the line fails."""
-    width, height, base = 232.0, 132.0, 108.0
+    width, height, base = 216.0, 132.0, 108.0
     left, slot = 34.0, (width - 40.0) / N_BINS
     heights = [spread.equal, *spread.bins]
     top = max([*heights, spread.not_comparable, 1])
@@ -24,7 +24,7 @@ def histogram(spread: Spread) -> str:
     parts += _bar(width - 6, 6, spread.not_comparable, top, base, "bad")
     limit = left + LIMIT_BIN * slot - 0.5
     parts += [_line(limit, 14, limit, base, "limit"), _text(limit, 9, "allowed", "middle")]
-    parts.append(_text(11, base + 12, "equal", "middle"))
+    parts.append(_text(0, base + 12, "equal", "start"))
     for exponent in range(LOWEST_EXPONENT + 1, HIGHEST_EXPONENT, 2):
         x = left + (exponent - LOWEST_EXPONENT) * BINS_PER_DECADE * slot
         label = "1" if exponent == 0 else f"10{str(exponent).translate(SUPERSCRIPTS)}"
@@ -35,12 +35,11 @@ def histogram(spread: Spread) -> str:
 
 def scatter(spread: Spread) -> str:
     """The candidate's values over the reference's: on the diagonal, they are equal."""
-    size, left, base = 132.0, 30.0, 108.0
-    side = base - 6
+    left, base, side = 14.0, 108.0, 96.0
     low, high = _range_of(spread.pairs)
 
     def place(value: float) -> float:
-        return (value - low) / (high - low) * side
+        return (value / 2 - low / 2) / (high / 2 - low / 2) * side  # a range can be wider than a number
 
     dots = {(round(left + place(x), 1), round(base - place(y), 1)) for x, y in spread.pairs}
     path = "".join(f"M{_number(x)} {_number(y)}h0" for x, y in sorted(dots))
@@ -50,38 +49,17 @@ def scatter(spread: Spread) -> str:
         f'<path class="dots" d="{path}"/>',
         _text(left, base + 12, short_number(low), "start"),
         _text(left + side, base + 12, short_number(high), "end"),
-        _text(left - 3, base, short_number(low), "end"),
-        _text(left - 3, 14, short_number(high), "end"),
         _text(left + side / 2, base + 23, "reference", "middle"),
-        f'<text x="8" y="{_number(base - side / 2)}" text-anchor="middle" '
-        f'transform="rotate(-90 8 {_number(base - side / 2)})">here</text>',
+        f'<text x="9" y="{_number(base - side / 2)}" text-anchor="middle" '
+        f'transform="rotate(-90 9 {_number(base - side / 2)})">this runtime</text>',
     ]
-    return _svg(size + 4, 132, "Values against the reference's", parts)
-
-
-def bars(rows: Sequence[tuple[str, float, str]]) -> str:
-    """A horizontal bar for each (label, value, text); the longest bar is the largest value."""
-    height, label_width, width = 20, 150.0, 420.0
-    top = max([value for _, value, _ in rows] + [1e-12])
-    parts = []
-    for index, (label, value, text) in enumerate(rows):
-        y = index * height
-        length = max(value / top * (width - label_width - 60), 1.0)
-        parts.append(_text(0, y + 14, label, "start"))
-        parts.append(f'<rect class="good" x="{label_width:g}" y="{y + 4}" width="{_number(length)}" height="12" rx="2"/>')
-        parts.append(_text(label_width + length + 5, y + 14, text, "start"))
-    return _svg(width, max(len(rows) * height, 1), "Bars", parts)
-
-
-def short_number(value: float) -> str:
-    """A number in a few characters."""
-    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return _svg(left + side + 4, 132, "This runtime's values over the reference's", parts)
 
 
 def _range_of(pairs: Iterable[tuple[float, float]]) -> tuple[float, float]:
     values = [value for pair in pairs for value in pair] or [0.0]
     low, high = min(values), max(values)
-    if high - low > 0 and math.isfinite(high - low):
+    if high > low:
         return low, high
     around = abs(low) or 1.0
     return low - around / 2, low + around / 2

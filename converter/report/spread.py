@@ -1,6 +1,6 @@
 """How errors are spread, and a bounded sample of the values behind them, gathered while a proof runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +23,10 @@ class Tolerance(Protocol):
     @property
     def rtol(self) -> float:
         """A fraction of the reference."""
+
+
+ToleranceOf = Callable[[str, str], Tolerance]
+"""How far a runtime may be off at an output; integers and booleans may not be at all."""
 
 
 @dataclass
@@ -48,22 +52,23 @@ class Spread:
 class SpreadCollector:
     """Sees the outputs of every runtime, keeps what a plot needs; the same outputs give the same spreads."""
 
-    def __init__(self, reference: Mapping[str, Outputs], tolerance: Tolerance) -> None:
+    def __init__(self, reference: Mapping[str, Outputs], tolerance_of: ToleranceOf) -> None:
         self.spreads: dict[tuple[str, str], Spread] = {}
-        self._reference, self._tolerance = reference, tolerance
+        self._reference, self._tolerance_of = reference, tolerance_of
 
     def __call__(self, runtime: str, sample: str, outputs: Outputs) -> None:
         """Take in the outputs of one sample, which have the form of the reference."""
         for name, truth in self._reference[sample].items():
             if truth.size and truth.dtype.kind in "biuf":
                 spread = self.spreads.setdefault((runtime, name), Spread())
-                self._add(spread, _flat(truth), _flat(outputs[name]), exact=truth.dtype.kind != "f")
+                tolerance = self._tolerance_of(runtime, name) if truth.dtype.kind == "f" else None
+                self._add(spread, _flat(truth), _flat(outputs[name]), tolerance)
 
-    def _add(self, spread: Spread, truth: np.ndarray, got: np.ndarray, *, exact: bool) -> None:
+    def _add(self, spread: Spread, truth: np.ndarray, got: np.ndarray, tolerance: Tolerance | None) -> None:
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             same = (truth == got) | (np.isnan(truth) & np.isnan(got))
             gap = np.abs(got - truth)
-            allowed = 0.0 if exact else self._tolerance.atol + self._tolerance.rtol * np.abs(truth)
+            allowed = tolerance.atol + tolerance.rtol * np.abs(truth) if tolerance else 0.0
             fraction = np.where(same, 0.0, gap / allowed)
         lost = ~same & ~np.isfinite(gap)
         spread.equal += int(same.sum())
@@ -91,4 +96,5 @@ def _flat(array: np.ndarray) -> np.ndarray:
 def _bin_of(fraction: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         place = np.floor((np.log10(fraction) - LOWEST_EXPONENT) * BINS_PER_DECADE)
-    return np.clip(np.nan_to_num(place, nan=0, posinf=N_BINS - 1, neginf=0), 0, N_BINS - 1).astype(int)
+    whole = np.nan_to_num(place, nan=0, posinf=N_BINS - 1, neginf=0).astype(int)
+    return np.asarray(np.clip(whole, 0, N_BINS - 1))

@@ -1,20 +1,31 @@
 """Which runtimes there are, and a pool that starts each of them once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from converter.errors import ConfigError
 from converter.runtimes.base import Runtime
-from converter.runtimes.node_process import BrowserInfo, NodeProcess
+from converter.runtimes.node_process import BrowserInfo, BrowserKind, NodeProcess, WireSize
 
-NODE_RUNTIMES = ("tfjs-cpu@node", "tfjs-wasm@node")
-CHROMIUM_RUNTIMES = ("tfjs-cpu@chromium", "tfjs-wasm@chromium", "tfjs-webgl@chromium", "tfjs-webgpu@chromium")
-RUNTIME_NAMES = ("torch", "onnxruntime", *NODE_RUNTIMES, *CHROMIUM_RUNTIMES)
+NODE_RUNTIMES = ("tfjs-cpu@node", "tfjs-wasm@node", "onnxruntime-web@node")
+CHROMIUM_RUNTIMES = (
+    "tfjs-cpu@chromium",
+    "tfjs-wasm@chromium",
+    "tfjs-webgl@chromium",
+    "tfjs-webgl-f16@chromium",  # float16 textures, which are all that many phones have
+    "tfjs-webgpu@chromium",
+    "onnxruntime-web@chromium",
+)
+FIREFOX_RUNTIMES = ("tfjs-wasm@firefox", "tfjs-webgl@firefox")
+BROWSER_RUNTIMES: dict[BrowserKind, tuple[str, ...]] = {"chromium": CHROMIUM_RUNTIMES, "firefox": FIREFOX_RUNTIMES}
+HOSTED_RUNTIMES = (*NODE_RUNTIMES, *CHROMIUM_RUNTIMES, *FIREFOX_RUNTIMES)
+RUNTIME_NAMES = ("torch", "onnxruntime", *HOSTED_RUNTIMES)
 
 
 class RuntimePool:
-    """The runtimes of one command; all TF.js runtimes share one Node process and one browser.
+    """The runtimes of one command; all of TF.js and ONNX Runtime Web share one Node process and one browser a kind.
 
     Closing the pool ends every process that it started.
     """
@@ -40,28 +51,33 @@ class RuntimePool:
             self._runtimes[name] = self._create(name)
         return self._runtimes[name]
 
-    def browser(self) -> BrowserInfo | None:
-        """The browser that the `@chromium` runtimes would use, None if there is none.
+    def browser(self, kind: BrowserKind = "chromium") -> BrowserInfo | None:
+        """The browser that the runtimes in it would use, None if there is none.
 
         Raises: RuntimeMissing if the browser that was asked for isn't there, or Node can't start.
         """
-        return self._process.browser()
+        return self._process.browser(kind)
+
+    def wire_sizes(self, files: Sequence[Path]) -> list[WireSize]:
+        """What files take as they are, and as a server sends them.
+
+        Raises: RuntimeMissing if Node can't start.
+        """
+        return self._process.wire_sizes(files)
 
     def close(self) -> None:
         """End every runtime; closing twice is fine."""
         runtimes, self._runtimes = self._runtimes, {}
         try:
             for name, runtime in runtimes.items():
-                if not name.startswith("tfjs-"):  # those end with their process
+                if name not in HOSTED_RUNTIMES:  # those end with their process
                     runtime.close()
         finally:
             self._process.close()
 
     def _create(self, name: str) -> Runtime:
-        if name in (*NODE_RUNTIMES, *CHROMIUM_RUNTIMES):
-            from converter.runtimes.tfjs import TfjsRuntime
-
-            return TfjsRuntime(name, self._process)
+        if name in HOSTED_RUNTIMES:
+            return _hosted(name, self._process)
         if name == "onnxruntime":
             from converter.runtimes.onnxruntime_ import OnnxRuntime
 
@@ -70,3 +86,13 @@ class RuntimePool:
             hint = "compare with onnxruntime instead"
             raise ConfigError("the torch runtime needs the checkpoint, which isn't at hand", where=name, hint=hint)
         raise ConfigError(f"there is no runtime {name!r}", hint=f"choose from {', '.join(RUNTIME_NAMES)}")
+
+
+def _hosted(name: str, process: NodeProcess) -> Runtime:
+    if name.startswith("onnxruntime-web@"):
+        from converter.runtimes.onnxruntime_web import OnnxRuntimeWeb
+
+        return OnnxRuntimeWeb(name, process)
+    from converter.runtimes.tfjs import TfjsRuntime
+
+    return TfjsRuntime(name, process)

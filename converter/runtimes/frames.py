@@ -12,14 +12,15 @@ from typing import IO, Any
 import numpy as np
 
 TENSOR_ALIGNMENT = 8
-STORAGE_DTYPES = {"float32": "<f4", "int32": "<i4", "bool": "?"}
+NUMBERS = ("float16", "float32", "float64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+DTYPES = {name: np.dtype(name).newbyteorder("<") for name in NUMBERS} | {"bool": np.dtype("u1")}
 
 
 def encode(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Iterator[bytes]:
-    """The chunks of one frame whose arrays hold float32, int32 or bool."""
+    """The chunks of one frame whose arrays hold numbers or booleans."""
     tensors, chunks, end = [], [], 0
     for name, array in arrays.items():
-        data = array.astype(STORAGE_DTYPES[array.dtype.name], order="C", copy=False).tobytes()
+        data = array.astype(DTYPES[array.dtype.name], order="C", copy=False).tobytes()
         tensors.append(
             {
                 "name": name,
@@ -52,10 +53,10 @@ def read(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
 
 
 def arrays_of(header: Mapping[str, Any], body: bytes) -> dict[str, np.ndarray]:
-    """The tensors of a frame by name, as float32, int32 or uint8 (bool)."""
+    """The tensors of a frame by name."""
     arrays = {}
     for tensor in header.get("tensors", ()):
-        dtype = np.dtype("u1" if tensor["dtype"] == "bool" else STORAGE_DTYPES[tensor["dtype"]])
+        dtype = DTYPES[tensor["dtype"]]
         count = tensor["size_bytes"] // dtype.itemsize
         values = np.frombuffer(body, dtype, count, tensor["offset"]).reshape(tensor["shape"])
         arrays[tensor["name"]] = np.asarray(values != 0) if tensor["dtype"] == "bool" else values

@@ -12,18 +12,20 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Literal, Self
 
 from converter.errors import ConverterError, InternalError, RuntimeMissing
 
 if TYPE_CHECKING:
     import numpy as np
+
+BrowserKind = Literal["chromium", "firefox"]
 
 NODE_MIN_MAJOR = 22
 WORKER = Path(__file__).parent / "js" / "dist" / "worker.cjs"
@@ -36,6 +38,7 @@ STDERR_LINES = 40
 
 ERRORS: dict[str, type[ConverterError]] = {
     "cannot-start": RuntimeMissing,
+    "no-backend": RuntimeMissing,
     "not-started": RuntimeMissing,
     "died": RuntimeMissing,
     "timeout": ConverterError,
@@ -43,8 +46,13 @@ ERRORS: dict[str, type[ConverterError]] = {
     "load-failed": ConverterError,
     "run-failed": ConverterError,
 }
+START_HINTS = {
+    "node": "reinstall the package; `compat-export doctor` shows what starts",
+    "chromium": "install Chrome or Chromium, or name one; `compat-export doctor` shows what was found",
+    "firefox": "install Firefox so that `firefox` is on the PATH, or leave its runtimes out",
+}
 HINTS = {
-    "cannot-start": "install Chrome or Chromium, or name one; `compat-export doctor` shows what was found",
+    "no-backend": "this machine lacks what the backend needs, such as a GPU driver: leave the runtime out",
     "not-started": "start the runtime and load the model again",
     "died": "the runtime can be started again; a model that ends it every time needs another runtime",
     "timeout": "a smaller batch is quicker; the cpu backend is by far the slowest",
@@ -54,11 +62,20 @@ HINTS = {
 
 @dataclass(frozen=True)
 class BrowserInfo:
-    """The browser that the `@chromium` runtimes use, and how it was found: setting, installed, playwright or npm."""
+    """The browser that runtimes use, and how it was found: setting, installed, playwright or npm."""
 
     path: Path
     version: str
     source: str
+
+
+@dataclass(frozen=True)
+class WireSize:
+    """A file's size in bytes: as it is, and compressed by gzip and by brotli."""
+
+    raw: int
+    gzip: int
+    brotli: int
 
 
 @dataclass(frozen=True)
@@ -122,6 +139,7 @@ class NodeProcess:
     ) -> None:
         self._node, self._browser, self._hardware_gpu, self._worker = node, browser, hardware_gpu, worker
         self._timeouts_s = {"start": start_timeout_s, "browser": start_timeout_s}
+        self._may_start = {*self._timeouts_s, "wire"}
         self._request_timeout_s = request_timeout_s
         self._lock = threading.RLock()
         self._ids = itertools.count(1)
@@ -145,13 +163,21 @@ class NodeProcess:
         """The temporary folder that goes when Node ends, None while Node doesn't run."""
         return self._child.scratch if self._child else None
 
-    def browser(self) -> BrowserInfo | None:
+    def browser(self, kind: BrowserKind = "chromium") -> BrowserInfo | None:
         """The browser there is, None if there is none.
 
         Raises: RuntimeMissing if the one that was asked for isn't there.
         """
-        found = self.request("browser").header["browser"]
+        found = self.request("browser", kind=kind).header["browser"]
         return BrowserInfo(Path(found["path"]), found["version"], found["source"]) if found else None
+
+    def wire_sizes(self, files: Sequence[Path]) -> list[WireSize]:
+        """What files take as they are, and as a server sends them.
+
+        Raises: RuntimeMissing if Node can't start.
+        """
+        sizes = self.request("wire", files=[str(file.resolve()) for file in files]).header["sizes"]
+        return [WireSize(**size) for size in sizes]
 
     def request(
         self, verb: str, *, runtime: str = "", arrays: "Mapping[str, np.ndarray] | None" = None, **fields: Any
@@ -163,7 +189,7 @@ class NodeProcess:
         """
         timeout_s = self._timeouts_s.get(verb, self._request_timeout_s)
         header = {"id": next(self._ids), "verb": verb, "runtime": runtime, "timeout_ms": timeout_s * 1000, **fields}
-        child = self._alive_child(may_start=verb in self._timeouts_s, where=runtime)
+        child = self._alive_child(may_start=verb in self._may_start, where=runtime)
         try:
             reply = child.ask(header, arrays or {}).result(timeout_s + GRACE_S)
         except FutureTimeoutError:
@@ -206,9 +232,22 @@ class NodeProcess:
             return self._child
 
 
+def _settle(future: "Future[Reply]", header: Mapping[str, Any], body: bytes) -> None:
+    """Answer a request, if need be with the reason why the answer can't be read."""
+    from converter.runtimes.frames import arrays_of
+
+    try:
+        future.set_result(Reply(header, arrays_of(header, body)))
+    except (KeyError, ValueError) as error:  # a backend that gives other values than the shape it claims
+        problem = {"code": "run-failed", "message": f"the values and the shapes of the outputs differ: {error}"}
+        future.set_result(Reply({**header, "error": problem}, {}))
+
+
 def _error_of(code: str, message: str, where: str) -> Exception:
     if code not in ERRORS:
         return InternalError(f"{where}: {message} ({code})")
+    if code == "cannot-start":
+        return RuntimeMissing(message, where=where, hint=START_HINTS[where.partition("@")[2] or "chromium"])
     return ERRORS[code](message, where=where, hint=HINTS.get(code, ""))
 
 
@@ -218,7 +257,7 @@ class _Child:
     def __init__(self, node: Path, worker: Path) -> None:
         self.scratch = Path(tempfile.mkdtemp(prefix="compat-export-"))
         self._pending: dict[int, Future[Reply]] = {}
-        self._browser_pid: int | None = None
+        self._browser_pids: set[int] = set()
         self._is_over = False
         self._lock, self._write_lock = threading.Lock(), threading.Lock()
         self._said: deque[str] = deque(maxlen=STDERR_LINES)
@@ -273,21 +312,22 @@ class _Child:
         for thread in self._threads:
             thread.join(CLOSE_TIMEOUT_S)
         if self.process.returncode:
-            self._kill_browser()  # it ends by itself too, but not before it has written to the scratch folder again
+            self._kill_browsers()  # Chromium ends by itself too, but writes to the scratch folder before
         self._stdout.close()
         self._stderr.close()
         self._remove_scratch()
 
     def _listen(self) -> None:
-        from converter.runtimes.frames import arrays_of, read
+        from converter.runtimes.frames import read
 
         while frame := read(self._stdout):
             header, body = frame
-            self._browser_pid = header.get("browser_pid", self._browser_pid)
+            if pid := header.get("browser_pid"):
+                self._browser_pids.add(pid)
             with self._lock:
                 future = self._pending.pop(header["id"], None)
             if future:
-                future.set_result(Reply(header, arrays_of(header, body)))
+                _settle(future, header, body)
         with self._lock:
             self._is_over = True
             pending, self._pending = self._pending, {}
@@ -307,14 +347,13 @@ class _Child:
             self._threads[1].join(1)
         return "\n".join([f"Node.js {ended} in the middle of its work", *self._said])
 
-    def _kill_browser(self) -> None:
-        if self._browser_pid is None:
-            return
-        with contextlib.suppress(OSError):
-            if sys.platform == "win32":
-                os.kill(self._browser_pid, signal.SIGTERM)
-            else:
-                os.killpg(self._browser_pid, signal.SIGKILL)
+    def _kill_browsers(self) -> None:
+        for pid in self._browser_pids:
+            with contextlib.suppress(OSError):
+                if sys.platform == "win32":
+                    os.kill(pid, signal.SIGTERM)
+                else:
+                    os.killpg(pid, signal.SIGKILL)
 
     def _remove_scratch(self) -> None:
         for _ in range(50):  # a browser that is just ending still writes to its profile

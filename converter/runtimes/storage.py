@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converter.dtypes import BY_NAME, INT32_HIGHEST, INT32_LOWEST, DType, as_numpy
+from converter.dtypes import BY_NAME, INT32_HIGHEST, INT32_LOWEST, DType, as_numpy, dtype_of
 from converter.errors import ConverterError, UnsupportedError
+
+SMALLEST_IS_ZERO = "float8e8m0"  # it has no 0, and its 2**-127 is one on a device without subnormal numbers
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,10 @@ def to_storage(slot: Slot, array: np.ndarray) -> np.ndarray:
     if slot.dtype.storage == "int32":
         return _as_int32(slot, array)
     if slot.dtype.storage == "float32":
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # ml_dtypes tells of NaNs
             stored = array.astype(np.float32)
-        if bool((np.isinf(stored) & ~np.isinf(array)).any()):
+            is_beyond = bool((np.isinf(stored) & ~np.isinf(array)).any())
+        if is_beyond:
             raise ConverterError("a value is beyond float32, which TF.js computes in", where=slot.name)
         return stored
     if slot.dtype.storage == "bool":
@@ -69,7 +72,10 @@ def to_storage(slot: Slot, array: np.ndarray) -> np.ndarray:
 
 
 def _dtype_name(array: np.ndarray) -> str:
-    return "string" if array.dtype.kind in "OSU" else array.dtype.name
+    try:
+        return dtype_of(array).name
+    except KeyError:
+        return array.dtype.name
 
 
 def _as_int32(slot: Slot, array: np.ndarray) -> np.ndarray:
@@ -95,12 +101,7 @@ def from_storage(slot: Slot, array: np.ndarray) -> np.ndarray:
     lowest, highest = slot.dtype.lowest, slot.dtype.highest
     if slot.dtype.is_integer and array.size and not (lowest <= array.min() and array.max() <= highest):
         raise ConverterError(f"TF.js gave {array.min()} to {array.max()}, beyond {slot.dtype.name}", where=slot.name)
-    with np.errstate(over="ignore"):
-        return array.astype(_numpy_dtype(slot))
-
-
-def _numpy_dtype(slot: Slot) -> np.dtype:
-    try:
-        return as_numpy(slot.dtype)
-    except KeyError as error:
-        raise UnsupportedError(f"numpy has no {slot.dtype.name}", where=slot.name) from error
+    if slot.dtype.name == SMALLEST_IS_ZERO:
+        array = np.where(array == 0, np.float32(lowest or 0), array)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return array.astype(as_numpy(slot.dtype))

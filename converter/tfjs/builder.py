@@ -57,11 +57,18 @@ class Builder:
 
     def placeholder(self, key: str, type_: TensorType) -> Ref:
         """An input that the caller passes under `key`."""
+        return self._placeholder(key, self.names.unique(key), type_)
+
+    def argument(self, name: str, type_: TensorType) -> Ref:
+        """An input of a function, whose key is the name that it gets."""
+        own = self.names.unique(name)
+        return self._placeholder(own, own, type_)
+
+    def _placeholder(self, key: str, name: str, type_: TensorType) -> Ref:
         attrs: dict[str, Attr] = {"dtype": DataType(TF_OF_STORAGE[type_.dtype]), "shape": type_.shape}
-        node = Node(self.names.unique(key), "Placeholder", (), attrs, (type_,))
-        self.graph.add(node)
-        self.graph.inputs[key] = node.name
-        return Ref(node.name)
+        self.graph.add(Node(name, "Placeholder", (), attrs, (type_,)))
+        self.graph.inputs[key] = name
+        return Ref(name)
 
     def output(self, key: str, value: Ref) -> None:
         """Hand `value` to the caller under `key`, through an Identity of its own."""
@@ -78,4 +85,3 @@ def const_node(name: str, values: np.ndarray) -> Node:
         raise InternalError(f"a constant of {values.dtype} can't be stored: cast it first")
     type_ = TensorType(row.storage, tuple(values.shape))
     return Node(name, "Const", (), {"dtype": DataType(TF_OF_STORAGE[row.storage])}, (type_,))
-

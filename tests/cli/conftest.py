@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
-from onnx import parser
+from onnx import helper, numpy_helper, parser
 
 from converter.cli import main
 
@@ -67,6 +68,22 @@ def mlp(tmp_path: Path) -> Path:
     """A small ONNX model with a dynamic batch."""
     path = tmp_path / "mlp.onnx"
     onnx.save(parser.parse_model(MLP), path)
+    return path
+
+
+@pytest.fixture
+def rounding(tmp_path: Path) -> Path:
+    """An ONNX model of one product, whose sums are rounded otherwise in another order."""
+    weights = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
+        "rounding",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["batch", 64])],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["batch", 64])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    path = tmp_path / "rounding.onnx"
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]), path)
     return path
 
 

@@ -9,11 +9,13 @@ from tests.cli.conftest import Cli
 
 CONFIG = Path(__file__).parents[2] / "configs" / "compatibility.yaml"
 
+ATOL = "parity.tolerances.float32.atol"
+
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     path = tmp_path / "small.yaml"
-    path.write_text("name: small\nparity: {atol: 0.5}\n")
+    path.write_text("name: small\nparity: {tolerances: {float32: {atol: 0.5}}}\n")
     return path
 
 
@@ -22,21 +24,21 @@ def test_every_value_has_its_source(cli: Cli, small: Path) -> None:
     assert (run.code, run.err) == (0, "")
     assert run.document["config"] == Config.model_validate(yaml.safe_load(small.read_text())).model_dump(mode="json")
     sources = run.document["sources"]
-    assert {path for path, source in sources.items() if source == "file"} == {"name", "parity.atol"}
-    assert sources["parity.rtol"] == "default"
+    assert {path for path, source in sources.items() if source == "file"} == {"name", ATOL}
+    assert sources["parity.tolerances.float32.rtol"] == "default"
 
 
 def test_people_see_value_and_source(cli: Cli, small: Path) -> None:
     lines = {
         line.split()[0]: line.split()[1:] for line in cli("config", "show", small).out.splitlines() if line.split()
     }
-    assert lines["parity.atol"] == ["0.5", "file"]
-    assert lines["parity.rtol"] == ["0.0001", "default"]
+    assert lines[ATOL] == ["0.5", "file"]
+    assert lines["parity.tolerances.float32.rtol"] == ["0.0001", "default"]
     assert lines["version"] == ['"0.1.0"', "default"]
 
 
 def test_quiet_gives_a_line_for_each_value(cli: Cli, small: Path) -> None:
-    assert "parity.atol=0.5" in cli("config", "show", small, "--quiet").out.splitlines()
+    assert f"{ATOL}=0.5" in cli("config", "show", small, "--quiet").out.splitlines()
 
 
 def test_schema_describes_the_config_of_this_repository(cli: Cli) -> None:

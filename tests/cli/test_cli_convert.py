@@ -158,7 +158,7 @@ def test_recorded_time_comes_from_the_environment(cli: Cli, mlp: Path, monkeypat
         pytest.param(["m.onnx", "--version", "1"], 2, "version: String should match", id="version"),
         pytest.param(["m.onnx", "--name", "A B"], 2, "name: String should match", id="name"),
         pytest.param(["m.onnx", "--opset", "9"], 2, "export.opset: ", id="opset"),
-        pytest.param(["m.onnx", "--atol", "-1"], 2, "parity.atol: ", id="atol"),
+        pytest.param(["m.onnx", "--atol", "-1"], 2, "parity.tolerances.float32.atol: ", id="atol"),
         pytest.param(["m.onnx", "--input", "x=3:float31"], 2, "inputs.0.dtype: ", id="dtype"),
         pytest.param(["m.onnx"], 3, "m.onnx", id="missing-onnx"),
         pytest.param(["m.pth", "--factory", "no.where:Net"], 3, "no.where", id="missing-factory"),

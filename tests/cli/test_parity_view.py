@@ -4,8 +4,9 @@ import pytest
 from rich.console import Console
 
 from converter.cli.parity_view import parity_view
-from converter.parity.compare import TensorVerdict, Tolerance
-from converter.parity.verdict import OutputVerdict, ParityReport, RuntimeVerdict
+from converter.parity.compare import Rule, TensorVerdict, Tolerance
+from converter.parity.output import OutputVerdict
+from converter.parity.verdict import ParityReport, RuntimeVerdict
 from converter.runtimes.base import RuntimeInfo
 
 TORCH = RuntimeInfo("torch", {"torch": "2.13.0"}, "cpu")
@@ -13,12 +14,13 @@ WEBGL = RuntimeInfo("tfjs-webgl@chromium", {"tfjs": "4.22.0"}, "ANGLE [SwiftShad
 
 
 def output(max_abs: float, needed_atol: float, bad: int) -> OutputVerdict:
-    tensor = TensorVerdict("y", 1200, bad, max_abs, max_abs, 0.5, needed_atol, (3,), 0.0, max_abs)
-    return OutputVerdict.over_samples([("random-1", tensor)])
+    tensor = TensorVerdict("y", 1200, bad, max_abs, max_abs, needed_atol=needed_atol, worst=(3,), candidate=max_abs)
+    return OutputVerdict.over_samples([("random-1", tensor)], Rule(Tolerance(1e-5, 1e-4)))
 
 
 def shown(*verdicts: RuntimeVerdict, not_run: dict[str, str] | None = None, width: int = 80) -> list[str]:
-    report = ParityReport(TORCH, Tolerance(1e-5, 1e-4), {"random-1": "0" * 64}, verdicts, not_run or {})
+    tolerances = {"float32": Tolerance(1e-5, 1e-4), "float16-textures": Tolerance(0.01, 0.02)}
+    report = ParityReport(TORCH, tolerances, {"random-1": "0" * 64}, verdicts, not_run or {})
     console = Console(width=width)
     with console.capture() as capture:
         for part in parity_view(report):
@@ -35,6 +37,12 @@ def test_a_runtime_that_agrees() -> None:
     assert row(lines, WEBGL.name) == [WEBGL.name, "passed", "1,200", "5.96e-08", "0", "9.00"]
     assert "1 samples against torch (cpu; torch 2.13.0); tolerance: atol 1e-05, rtol 0.0001" in lines
     assert "tfjs-webgl@chromium (ANGLE [SwiftShader]; tfjs 4.22.0)" in lines
+
+
+def test_another_class_of_runtimes_is_named_with_its_tolerance() -> None:
+    half = RuntimeVerdict(WEBGL.name, "passed", WEBGL, (output(1e-3, 0.0, 0),), classes=("float16-textures",))
+    [line] = [line for line in shown(half, width=120) if "samples against" in line]
+    assert line.endswith("tolerance: float16-textures atol 0.01, rtol 0.02")
 
 
 @pytest.mark.parametrize(("needed", "text"), [(3e-4, ["3.0e-04"]), (math.inf, ["none", "passes"])])

@@ -48,6 +48,14 @@ MODELS = {
         ),
         {"X": drawn(12, 14, 8)},
     ),
+    "remainder": (
+        model(
+            "(float[batch, time, 8] X) => (float[batch, even, 8] Y)",
+            """s = Shape(X) t = Gather(s, one) r = Mod(t, two) e = Sub(t, r) es = Unsqueeze(e, first)
+            Y = Slice(X, first, es, second)""",
+        ),
+        {"X": drawn(3, 15, 8)},
+    ),
     "constant-as-data-and-argument": (
         model(
             "(int64[batch, 6] X) => (int64[batch, a, b] Y)",

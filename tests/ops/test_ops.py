@@ -15,6 +15,7 @@ from converter.tfjs.verify import verify
 from tests.ops.cannot import CANNOT, GPU_ATOL, GPU_RUNTIMES
 from tests.ops.case import Case
 from tests.ops.cases import CASES
+from tests.ops.graph_cases import GRAPH_CASES
 
 RUNTIMES = ("tfjs-cpu@node", "tfjs-wasm@node", "tfjs-webgl@chromium", "tfjs-webgpu@chromium")
 
@@ -65,6 +66,7 @@ def test_case_ids_are_unique():
 def test_every_lowering_has_a_case():
     load_all()
     covered = {OpKey("", case.op, defs.get_schema(case.op, case.opset, "").since_version) for case in CASES}
+    covered |= {OpKey("", op, since) for case in GRAPH_CASES for op, since in case.versions() if op in ("If", "Loop")}
     assert sorted(map(str, set(REGISTRY.table) - covered)) == []
 
 

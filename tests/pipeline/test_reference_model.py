@@ -9,6 +9,7 @@ from converter.artifact.store import open_artifact
 from converter.artifact.vectors import load_vectors
 from converter.cli import main
 from converter.errors import ParityError
+from converter.parity.agreement import Agreement
 from converter.parity.compare import Tolerance
 from converter.parity.inputs import Sample
 from converter.parity.run import Candidate, Reference, check_parity
@@ -16,6 +17,8 @@ from converter.runtimes.base import RuntimeInfo
 from converter.tfjs.read import read
 from converter.tfjs.write import write
 from tests.pipeline.conftest import SIX, TFJS
+
+AGREEMENT = Agreement.everywhere(Tolerance(1e-5, 1e-4))
 
 
 def convert(config: Path, artifacts: Path, *flags: str) -> int:
@@ -35,7 +38,9 @@ def test_parity_passed_in_every_runtime(artifact: Path) -> None:
     assert {one["name"]: one["status"] for one in parity["runtimes"]} == dict.fromkeys(SIX[1:], "passed")
     assert all(one["outputs"][0]["compared"] > 0 for one in parity["runtimes"])
     labels = [sample["label"] for sample in parity["samples"]]
-    expected = {f"batch{size}-{fill}" for size in (1, 4, 32) for fill in ("random", "zeros", "ones", "high")}
+    fills = ("random", "zeros", "ones", "high", "corners")
+    expected = {f"batch{size}-{fill}" for size in (1, 4, 32) for fill in fills}
+    expected |= {f"batch1-random{i}" for i in range(2, 9)} | {"batch4-random2"}
     assert expected == set(labels)  # all-low is all-zeros here, and not run twice
 
 
@@ -105,7 +110,7 @@ def test_one_perturbed_weight_fails_parity(artifact: Path, runtime: str, pool, t
     vectors = load_vectors(artifact)
     samples = [Sample(label, inputs) for label, inputs in vectors.inputs.items()]
     reference = Reference(RuntimeInfo("test-vectors", {}, ""), vectors.outputs)
-    report = check_parity(reference, [Candidate(pool.get(runtime), tmp_path / "tfjs")], samples, Tolerance(1e-5, 1e-4))
+    report = check_parity(reference, [Candidate(pool.get(runtime), tmp_path / "tfjs")], samples, AGREEMENT)
     with pytest.raises(ParityError, match=r"values differ"):
         report.raise_if_failed()
 

@@ -4,6 +4,7 @@ from functools import reduce
 
 import numpy as np
 
+from converter.lowering import host
 from converter.lowering.context import LoweringContext
 from converter.lowering.legal import cast, reshape, wrapped
 from converter.lowering.registry import lowers
@@ -30,16 +31,31 @@ def lower_legacy_binary(ctx: LoweringContext) -> None:
 
     Emits: AddV2, Sub, Mul or RealDiv, with B reshaped to A's rank.
     """
-    a, b = ctx.operand(0), ctx.operand(1)
-    broadcast, axis = bool(ctx.attr("broadcast", 0)), int(ctx.attr("axis", NO_AXIS))
-    if broadcast and axis != NO_AXIS:
-        dims = ctx.dims(b)
-        after = ctx.rank(a) - ctx.axis(axis, ctx.rank(a)) - len(dims)
-        b = reshape(ctx, b, (*dims, *[1] * max(after, 0)))
+    a, b = ctx.operand(0), _aligned(ctx, ctx.operand(0), ctx.operand(1))
     if ctx.node.op == "Div" and ctx.type(a).dtype == "int32":
         ctx.refuse("integer division before opset 7", hint="export at opset 7 or newer")
     result = ctx.emit({**BINARY, "Div": "RealDiv"}[ctx.node.op], a, b)
     ctx.result(wrapped(ctx, result, ctx.dtype(0)))
+
+
+@lowers("Pow", since=(1,))
+def lower_legacy_pow(ctx: LoweringContext) -> None:
+    """Z = X ** Y on floats before opset 7, broadcast as arithmetic was then.
+
+    Emits: Pow, with Y reshaped to X's rank.
+    """
+    x = ctx.operand(0)
+    ctx.result(ctx.emit("Pow", x, _aligned(ctx, x, ctx.operand(1))))
+
+
+def _aligned(ctx: LoweringContext, a: Ref, b: Ref) -> Ref:
+    """B with dimensions of 1 behind its own where it stands for earlier dimensions of A."""
+    broadcast, axis = bool(ctx.attr("broadcast", 0)), int(ctx.attr("axis", NO_AXIS))
+    if not broadcast or axis == NO_AXIS:
+        return b
+    dims = ctx.dims(b)
+    after = ctx.rank(a) - ctx.axis(axis, ctx.rank(a)) - len(dims)
+    return reshape(ctx, b, (*dims, *[1] * max(after, 0)))
 
 
 @lowers("Div", since=(7, 13, 14))
@@ -71,11 +87,14 @@ def _sign(ctx: LoweringContext, x: Ref) -> Ref:
 def lower_mod(ctx: LoweringContext) -> None:
     """C = A mod B with the sign of B, or of A where `fmod` is set.
 
-    Emits: FloorMod; for fmod on the absolute values, with the sign of A put back.
+    Emits: FloorMod; for fmod on the absolute values, with the sign of A put back. Of sizes FloorDiv, Mul and Sub, since
+           WebGPU has no FloorMod on the host.
     """
     a, b = ctx.operand(0), ctx.operand(1)
     if not ctx.attr("fmod", 0):
-        ctx.result(ctx.emit("FloorMod", a, b))
+        is_size = ctx.type(a).dtype == "int32" and host.is_on_host(ctx, a) and host.is_on_host(ctx, b)
+        whole = ctx.emit("Mul", ctx.emit("FloorDiv", a, b), b) if is_size else None
+        ctx.result(ctx.emit("FloorMod", a, b) if whole is None else ctx.emit("Sub", a, whole))
         return
     remainder = ctx.emit("FloorMod", ctx.emit("Abs", a), ctx.emit("Abs", b))
     sign = ctx.emit("Sign", a) if ctx.type(a).dtype == "float32" else _sign(ctx, a)

@@ -51,8 +51,9 @@ def lower_bitwise(ctx: LoweringContext) -> None:
         ctx.result(_looked_up(ctx, a, b, bits // 4, signed=signed))
         return
     half = ctx.data(_int(1 << NARROW))  # a sum of higher digits would be beyond what a float holds
-    low = _looked_up(ctx, *(ctx.emit("FloorMod", value, half) for value in (a, b)), NARROW // 4, signed=False)
-    high = _looked_up(ctx, *(ctx.emit("FloorDiv", value, half) for value in (a, b)), NARROW // 4, signed=signed)
+    lows, highs = ([ctx.emit(op, value, half) for value in (a, b)] for op in ("FloorMod", "FloorDiv"))
+    low = _looked_up(ctx, lows[0], lows[1], NARROW // 4, signed=False)
+    high = _looked_up(ctx, highs[0], highs[1], NARROW // 4, signed=signed)
     ctx.result(ctx.emit("AddV2", ctx.emit("Mul", high, half), low))
 
 

@@ -1,11 +1,10 @@
 """Changes of element type."""
 
-import numpy as np
-
-from converter.dtypes import BY_ONNX_CODE, DType
+from converter.dtypes import BY_ONNX_CODE, INT32_HIGHEST, DType
 from converter.lowering.context import LoweringContext
 from converter.lowering.legal import cast, wrapped
 from converter.lowering.registry import lowers
+from converter.lowering.rounding import rounded
 from converter.tfjs.graph import Ref
 
 CAST_VERSIONS = (6, 9, 13, 19, 21, 23, 24, 25, 28)
@@ -15,60 +14,59 @@ CAST_VERSIONS = (6, 9, 13, 19, 21, 23, 24, 25, 28)
 def lower_cast(ctx: LoweringContext) -> None:
     """Y = X in another element type.
 
-    Emits: Cast between storage types; NotEqual for bool; arithmetic where a narrow integer wraps or float16 rounds.
+    Emits: Cast between storage types; NotEqual for bool; arithmetic where a narrow integer wraps or a narrow float
+           rounds.
+    Source: https://onnx.ai/onnx/operators/onnx__Cast.html
     """
-    ctx.ignore_attrs("saturate", "round_mode")  # they only concern the 8-bit floats, which are refused
-    ctx.result(converted(ctx, ctx.operand(0), ctx.dtype(0), BY_ONNX_CODE[int(ctx.attr("to"))]))
+    _lower_cast(ctx, BY_ONNX_CODE[int(ctx.attr("to"))])
 
 
 @lowers("CastLike", since=(15, 19, 21, 23, 24, 25))
 def lower_cast_like(ctx: LoweringContext) -> None:
     """Y = X in the element type of the second operand."""
-    ctx.ignore_attrs("saturate", "round_mode")
-    ctx.result(converted(ctx, ctx.operand(0), ctx.dtype(0), ctx.dtype(1)))
+    _lower_cast(ctx, ctx.dtype(1))
 
 
-def converted(ctx: LoweringContext, x: Ref, source: DType, target: DType) -> Ref:
+def _lower_cast(ctx: LoweringContext, target: DType) -> None:
+    x, saturate, round_mode = ctx.operand(0), bool(ctx.attr("saturate", 1)), ctx.attr("round_mode", "up")
+    ctx.result(converted(ctx, x, ctx.dtype(0), target, saturate=saturate, round_mode=round_mode))
+
+
+def converted(
+    ctx: LoweringContext, x: Ref, source: DType, target: DType, *, saturate: bool = True, round_mode: str = "up"
+) -> Ref:
     """`x`, which has the ONNX type `source`, as `target`.
 
-    Raises: UnsupportedError for strings and for types whose rounding TF.js can't do.
+    Raises: UnsupportedError for strings and complex numbers.
     """
     if source == target:
         return x
-    if "string" in (source.name, target.name) or target.storage is None:
-        ctx.refuse(f"TF.js can't cast {source.name} to {target.name}")
-    if target.is_float and target.name not in ("float32", "float64"):
-        return _to_narrow_float(ctx, x, source, target)
+    if "string" in (source.name, target.name):
+        ctx.refuse(f"TF.js can't cast {source.name} to {target.name}", hint="read or write text outside the model")
+    if source.storage is None or target.storage is None or "complex64" in (source.name, target.name):
+        ctx.refuse(f"TF.js can't cast {source.name} to {target.name}", hint="split complex numbers into real ones")
     result = cast(ctx, x, target.storage)
-    narrows = source.is_integer and target.is_integer and not _holds(target, source)
-    return wrapped(ctx, result, target) if narrows or (source.is_float and target.is_integer) else result
+    if target.is_float and target.name not in ("float32", "float64") and not target.holds(source):
+        return rounded(ctx, result, target, saturate=saturate, round_mode=round_mode)
+    if target.is_integer and not target.holds(source):
+        return wrapped(ctx, result, target)
+    return result
 
 
-def _holds(wide: DType, narrow: DType) -> bool:
-    return int(wide.lowest or 0) <= int(narrow.lowest or 0) and int(narrow.highest or 0) <= int(wide.highest or 0)
+@lowers("BitCast", since=(26,))
+def lower_bit_cast(ctx: LoweringContext) -> None:
+    """Y = the bits of X, read as a number of another type of as many bits.
 
-
-def _to_narrow_float(ctx: LoweringContext, x: Ref, source: DType, target: DType) -> Ref:
-    if target.name != "float16":
-        ctx.refuse(f"TF.js can't round to {target.name}", hint="keep the model in float32")
-    value = cast(ctx, x, "float32")
-    if not source.is_float and source.highest is not None and int(source.highest) <= 2048:
-        return value
-    return _rounded_to_float16(ctx, value)
-
-
-def _rounded_to_float16(ctx: LoweringContext, x: Ref) -> Ref:
-    """The nearest float16 of each value, ties to even, as float32.
-
-    Adding and subtracting 2**13 times a value's own power of two rounds it to 11 significant bits.
+    Emits: Cast, FloorMod; nothing where the numbers stay what they are.
+    Raises: UnsupportedError for real numbers, whose bits TF.js can't reach, and for integers that int32 can't hold.
+    Source: https://onnx.ai/onnx/operators/onnx__BitCast.html
     """
-    magnitude = ctx.emit("Abs", x)
-    exponent = ctx.emit(
-        "Floor",
-        ctx.emit("Mul", ctx.emit("Log", ctx.emit("Maximum", magnitude, ctx.data(2.0**-14))), ctx.data(1 / np.log(2.0))),
-    )
-    step = ctx.emit("Pow", ctx.data(2.0), ctx.emit("Sub", exponent, ctx.data(10.0)))
-    rounded = ctx.emit("Mul", ctx.emit("Round", ctx.emit("RealDiv", x, step)), step)
-    overflow = ctx.emit("Greater", magnitude, ctx.data(65519.996))
-    infinite = ctx.emit("Mul", ctx.emit("Sign", x), ctx.data(np.asarray(np.inf, dtype=np.float32)))
-    return ctx.emit("SelectV2", overflow, infinite, rounded)
+    x, source, target = ctx.operand(0), ctx.dtype(0), BY_ONNX_CODE[int(ctx.attr("to"))]
+    if source == target:
+        ctx.result(x)
+        return
+    if not all(row.is_integer or row.name == "bool" for row in (source, target)):
+        ctx.refuse(f"TF.js can't reach the bits of {source.name} as {target.name}", hint="use Cast, or keep one type")
+    if source.is_integer and target.highest is not None and target.highest > INT32_HIGHEST and source.lowest:
+        ctx.refuse(f"negative numbers of {source.name} are {target.name} beyond int32", hint="keep one type")
+    ctx.result(converted(ctx, x, source, target))

@@ -4,6 +4,7 @@ import numpy as np
 
 from converter.lowering.context import LoweringContext
 from converter.lowering.legal import cast
+from converter.lowering.narrow import is_zero
 from converter.lowering.registry import lowers
 
 DIRECT = {
@@ -58,11 +59,14 @@ def lower_identity(ctx: LoweringContext) -> None:
 
 @lowers("Dropout", since=(7, 10, 12, 13, 22), const_inputs=(2,))
 def lower_dropout(ctx: LoweringContext) -> None:
-    """Y = X: a model at rest drops nothing; the mask is all true."""
+    """Y = X: a model at rest drops nothing, and one in training nothing at ratio 0; the mask is all true."""
     ctx.ignore_attrs("ratio", "seed")
-    training = ctx.known(2) if ctx.has(2) else None
-    if training is not None and bool(training):
-        ctx.refuse("Dropout in training mode is random", hint="export the model in evaluation mode")
+    training = ctx.known(2)
+    if training is not None and bool(training) and not is_zero(ctx.known(1)):
+        ctx.refuse(
+            "Dropout in training mode is random, unless its ratio is known to be 0",
+            hint="export the model in evaluation mode, or bind its inputs with `--bind`",
+        )
     x = ctx.operand(0)
     if not ctx.wants(1):
         ctx.result(x)

@@ -58,7 +58,8 @@ def _classes_second(ctx: LoweringContext, rows: Ref, sizes: list[Size]) -> Ref:
 
 
 def _loss(ctx: LoweringContext, rows: Ref, sizes: list[Size]) -> Ref:
-    reduction, ignored = ctx.attr("reduction", "mean"), ctx.attr("ignore_index", None)
+    reduction = ctx.attr("reduction", "mean")
+    ignored: int | None = ctx.attr("ignore_index", None)
     target = host.resize(ctx, ctx.operand(1), [host.sizes(ctx, rows)[0], Size(1)])
     chosen = ctx.emit("Equal", target, span(ctx, rows, 1))
     if ignored is not None:
@@ -66,7 +67,7 @@ def _loss(ctx: LoweringContext, rows: Ref, sizes: list[Size]) -> Ref:
         chosen = ctx.emit("LogicalAnd", chosen, counts)
     loss = ctx.emit("Neg", _sum(ctx, select(ctx, chosen, rows, ctx.data(0.0)), 1))
     weight = _weight(ctx, chosen, is_uniform=ignored is None)
-    if ctx.has(2) and weight is not None:
+    if weight is not None and ctx.has(2):
         loss = ctx.emit("Mul", loss, weight)
     if reduction == "none":
         return host.resize(ctx, loss, [sizes[0], *sizes[2:]])

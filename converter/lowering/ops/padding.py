@@ -90,8 +90,8 @@ def _sources(ctx: LoweringContext, x: Ref, axis: int, before: int, after: int, m
     if size.is_static:
         kept = np.arange(size.number, dtype=np.int32)[max(-before, 0) : size.number - max(-after, 0)]
         return ctx.data(np.pad(kept, (max(before, 0), max(after, 0)), mode=mode))  # type: ignore[call-overload]
-    if before < 0 or after < 0:
-        ctx.refuse(f"mode {mode!r} with negative pads on a dynamic axis", hint=f"fix axis {axis} with `--bind`")
+    if mode == "wrap" and min(before, after) < 0:
+        ctx.refuse("mode 'wrap' with negative pads on a dynamic axis", hint=f"fix axis {axis} with `--bind`")
     whole = host.as_vector(ctx, size)
     end = ctx.emit("AddV2", whole, host.number(ctx, after))
     places = ctx.emit("Range", ctx.param(-before), end, ctx.param(1), Tidx=TF_TYPE["int32"])

@@ -117,7 +117,7 @@ def lower_global_max_pool(ctx: LoweringContext) -> None:
     ctx.result(_over_space(ctx, "Max", ctx.operand(0)))
 
 
-@lowers("GlobalLpPool", since=(2,))
+@lowers("GlobalLpPool", since=(2, 22))
 def lower_global_lp_pool(ctx: LoweringContext) -> None:
     """Y = the p-norm of each channel. Emits: Sum between the p-th power and the p-th root."""
     p = int(ctx.attr("p", 2))

@@ -13,6 +13,7 @@ from converter.lowering.movement import take
 from converter.lowering.narrow import along, centred, is_zero, narrowest, saturated
 from converter.lowering.reduce import reduce_axes
 from converter.lowering.registry import lowers
+from converter.lowering.rounding import rounded
 from converter.tfjs.graph import Ref
 
 MAX_AXES = 6
@@ -23,13 +24,11 @@ def lower_quantize_linear(ctx: LoweringContext) -> None:
     """Y = saturate(round(x / y_scale) + y_zero_point), for all of x, for each index of an axis, or for each block.
 
     Shapes: x (d0, …); y_scale, y_zero_point (), (d_axis) or (d0, …, ceil(d_axis / block_size), …)
-    Emits:  RealDiv, Round (ties to even on every backend), AddV2, ClipByValue, Cast.
+    Emits:  RealDiv, Round (ties to even on every backend), AddV2, ClipByValue, Cast; more where y is of real numbers.
     Source: https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html
     """
-    ctx.ignore_attrs("precision", "saturate")  # real numbers are float32 here; saturate concerns 8-bit floats
+    ctx.ignore_attrs("precision")  # real numbers are float32 here
     target = _quantized_type(ctx)
-    if not target.is_integer:
-        ctx.refuse(f"TF.js can't round to {target.name}", hint="quantize to int8 or uint8")
     x = cast(ctx, ctx.operand(0), "float32")
     rank = ctx.rank(x)
     axis, block = _axis(ctx, rank), int(ctx.attr("block_size", 0))
@@ -41,7 +40,11 @@ def lower_quantize_linear(ctx: LoweringContext) -> None:
 
 
 def _quantized(ctx: LoweringContext, target: DType, x: Ref, scale: Ref, zero: Ref | None) -> Ref:
-    return saturated(ctx, ctx.emit("RealDiv", x, scale), zero, int(target.lowest or 0), int(target.highest or 0))
+    saturate = bool(ctx.attr("saturate", 1))
+    y = ctx.emit("RealDiv", x, scale)
+    if target.is_integer:
+        return cast(ctx, saturated(ctx, y, zero, int(target.lowest or 0), int(target.highest or 0)), "int32")
+    return rounded(ctx, y if zero is None else ctx.emit("AddV2", y, zero), target, saturate=saturate)
 
 
 def _quantized_type(ctx: LoweringContext) -> DType:
@@ -60,13 +63,11 @@ def lower_dequantize_linear(ctx: LoweringContext) -> None:
     Source: https://onnx.ai/onnx/operators/onnx__DequantizeLinear.html
     """
     ctx.ignore_attrs("output_dtype")  # every float type is float32 here
-    if not ctx.dtype(0).is_integer:
-        ctx.refuse(f"{ctx.dtype(0).name} values can't enter a TF.js graph", hint="quantize to int8 or uint8")
     rank = ctx.rank(ctx.operand(0))
     axis, block = _axis(ctx, rank), int(ctx.attr("block_size", 0))
     if block and ctx.rank(ctx.operand(1)) == rank:
         known = ctx.known(0)
-        x = ctx.operand(0) if known is None else ctx.data(narrowest(known))
+        x = ctx.operand(0) if known is None or not ctx.dtype(0).is_integer else ctx.data(narrowest(known))
         ctx.result(_by_blocks(ctx, cast(ctx, x, "float32"), axis, block, lambda *cut: _dequantized(ctx, *cut)))
         return
     ctx.result(ctx.emit("Mul", centred(ctx, 0, 2, axis), along(ctx, 1, rank, axis)))
@@ -124,4 +125,4 @@ def lower_dynamic_quantize_linear(ctx: LoweringContext) -> None:
     zero = ctx.emit("RealDiv", ctx.emit("Neg", low), scale)
     zero = ctx.emit("Round", ctx.emit("ClipByValue", zero, ctx.data(0.0), ctx.data(255.0)))
     y = saturated(ctx, ctx.emit("RealDiv", x, scale), zero, 0, 255)
-    ctx.result(y, scale, cast(ctx, zero, "int32"))
+    ctx.result(cast(ctx, y, "int32"), scale, cast(ctx, zero, "int32"))

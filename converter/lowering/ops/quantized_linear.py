@@ -26,7 +26,7 @@ def lower_conv_integer(ctx: LoweringContext) -> None:
     Emits:  Cast, Sub, then as Conv.
     """
     y, n_axes = _convolved(ctx, x=(0, 2), w=(1, 3))
-    ctx.result(to_channels_first(ctx, cast(ctx, y, "int32"), n_axes))
+    ctx.result(cast(ctx, to_channels_first(ctx, y, n_axes), "int32"))
 
 
 @lowers("QLinearConv", since=(10,))
@@ -42,7 +42,7 @@ def lower_qlinear_conv(ctx: LoweringContext) -> None:
         y = ctx.emit("AddV2", y, cast(ctx, ctx.operand(8), "float32"))
     rank = n_axes + 2
     y = _rescaled(ctx, y, along(ctx, 1, rank, 0), along(ctx, 4, 1, 0), ctx.dtype(7))
-    ctx.result(to_channels_first(ctx, y, n_axes))
+    ctx.result(cast(ctx, to_channels_first(ctx, y, n_axes), "int32"))
 
 
 def _convolved(ctx: LoweringContext, x: tuple[int, int], w: tuple[int, int]) -> tuple[Ref, int]:
@@ -77,7 +77,8 @@ def lower_qlinear_matmul(ctx: LoweringContext) -> None:
         ctx.refuse(f"TF.js can't round to {ctx.dtype(7).name}", hint="quantize to int8 or uint8")
     y = _product(ctx, a=(0, 2), b=(3, 5))
     rank = max(ctx.rank(y), 1)
-    ctx.result(_rescaled(ctx, y, _per_row(ctx, 1, rank), along(ctx, 4, rank, rank - 1), ctx.dtype(7)))
+    y = _rescaled(ctx, y, _per_row(ctx, 1, rank), along(ctx, 4, rank, rank - 1), ctx.dtype(7))
+    ctx.result(cast(ctx, y, "int32"))
 
 
 def _per_row(ctx: LoweringContext, index: int, rank: int) -> Ref:

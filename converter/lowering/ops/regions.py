@@ -172,10 +172,10 @@ def _overlap(ctx: LoweringContext) -> Ref:
     """The first overlap that suppresses: just above the threshold."""
     known = ctx.known(3)
     if known is not None or not ctx.has(3):
-        threshold = np.float32(0.0 if known is None else known.ravel()[0])
-        if not 0 <= threshold < 1:
-            ctx.refuse(f"iou_threshold {threshold} is not in [0, 1)")
-        return ctx.data(np.nextafter(threshold, np.float32(2), dtype=np.float32))
+        limit = np.float32(0.0 if known is None else known.ravel()[0])
+        if not 0 <= limit < 1:
+            ctx.refuse(f"iou_threshold {limit} is not in [0, 1)")
+        return ctx.data(np.nextafter(limit, np.float32(2), dtype=np.float32))
     threshold = host.scalar(ctx, host.argument(ctx, 3, "the overlap threshold"))
     above = ctx.emit("Maximum", ctx.emit("Mul", threshold, ctx.data(1 + 2.0**-23)), ctx.data(2.0**-126))
     return ctx.emit("Minimum", above, ctx.data(1.0))

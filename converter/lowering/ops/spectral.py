@@ -92,12 +92,10 @@ def lower_stft(ctx: LoweringContext) -> None:
 
 def _frame_length(ctx: LoweringContext) -> int:
     window = ctx.dims(ctx.operand(2))[0] if ctx.has(2) else None
-    (given,) = ctx.ints(3) or [None]
-    length = window if given is None else given
+    given = ctx.ints(3)
+    length = given[0] if given else window
     if not isinstance(length, int):
         ctx.refuse("the length of the frames is only known when the graph runs", hint="make the window a constant")
-    if isinstance(window, int) and window != length:
-        ctx.refuse(f"a window of {window} samples over frames of {length}")
     return length
 
 
@@ -120,16 +118,14 @@ def lower_window(ctx: LoweringContext) -> None:
     """
     size = cast(ctx, host.scalar(ctx, host.argument(ctx, 0, "the size")), "int32")
     period = size if ctx.attr("periodic", 1) else ctx.emit("Sub", size, ctx.data(np.asarray(1, dtype=np.int32)))
-    target = BY_ONNX_CODE[ctx.attr("output_datatype", 1)]
-    if target.storage not in TF_TYPE:
-        ctx.refuse(f"TF.js has no windows of {target.name}")
+    storage = BY_ONNX_CODE[ctx.attr("output_datatype", 1)].storage or "float32"
     places = cast(ctx, ctx.emit("Range", ctx.param(0), size, ctx.param(1), Tidx=TF_TYPE["int32"]), "float32")
     turns = ctx.emit("RealDiv", places, cast(ctx, period, "float32"))
     constant, once, twice = WINDOWS[ctx.node.op]
     y = ctx.emit("Sub", ctx.data(constant), _wave(ctx, turns, 2 * math.pi, once))
     if twice:
         y = ctx.emit("AddV2", y, _wave(ctx, turns, 4 * math.pi, twice))
-    ctx.result(cast(ctx, y, target.storage))
+    ctx.result(cast(ctx, y, storage))
 
 
 def _wave(ctx: LoweringContext, turns: Ref, angle: float, height: float) -> Ref:

@@ -13,6 +13,8 @@ from converter.tfjs.passes.nhwc_layout import nhwc_layout
 from converter.tfjs.passes.part_host_values import part_host_values
 from converter.tfjs.passes.settle_casts import settle_casts
 from converter.tfjs.passes.simplify import simplify
+from converter.tfjs.passes.transpose_constants import transpose_constants
+from converter.tfjs.passes.whole_numbers import whole_numbers
 from converter.tfjs.passes.widen_vectors import widen_vectors
 
 Pass = Callable[[Graph], Graph]
@@ -20,7 +22,9 @@ Pass = Callable[[Graph], Graph]
 PASSES: dict[str, Pass] = {
     "fold-constants": fold_constants,
     "simplify": simplify,
+    "whole-numbers": whole_numbers,
     "nhwc-layout": nhwc_layout,
+    "transpose-constants": transpose_constants,
     "flatten-products": flatten_products,
     "simplify-again": simplify,
     "fold-batch-norm": fold_batch_norm,
@@ -31,6 +35,9 @@ PASSES: dict[str, Pass] = {
     "dead-code": dead_code,
     "part-host-values": part_host_values,
 }
+
+REPAIRS = frozenset({"settle-casts", "widen-vectors", "part-host-values"})
+"""The passes that a backend needs to compute rightly, or at all; the others only make graphs smaller and quicker."""
 
 
 def optimise(graph: Graph, *, skip: Collection[str] = (), on_pass: Callable[[str, Graph], None] | None = None) -> Graph:

@@ -9,42 +9,84 @@ from dataclasses import replace
 import numpy as np
 
 from converter.tfjs.builder import Builder
-from converter.tfjs.graph import Graph, NameAllocator, Node, Ref
+from converter.tfjs.graph import FunctionName, Graph, NameAllocator, Node, Ref
 from converter.tfjs.optable import OPTABLE
 
 _FACTS = frozenset({"Rank", "Shape", "Size"})  # made on the host, wherever the operand is
+_CALLS = frozenset({"StatelessIf", "StatelessWhile"})
 
 
 def part_host_values(graph: Graph) -> Graph:
     """The graph with a second copy of each value that an executor depends on and something else reads as well."""
     names = NameAllocator(name for _, one in graph.walk() for name in one.nodes)
-    parted = _Parting(graph, names).graph
-    parted.functions = {name: _Parting(body, names).graph for name, body in graph.functions.items()}
+    borders = _Borders(graph)
+    parted = _Parting(graph, "", borders, names).graph
+    parted.functions = {name: _Parting(body, name, borders, names).graph for name, body in graph.functions.items()}
     return parted
 
 
-def _parameters(node: Node) -> frozenset[int]:
-    return frozenset(OPTABLE[node.op].parameters(len(node.inputs))) if node.op in OPTABLE else frozenset()
+class _Borders:
+    """Which arguments and results of the functions stay on the host: what a loop hands out, it takes in again."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._arguments: dict[str, set[int]] = {name: set() for name in graph.functions}
+        self._results: dict[str, set[int]] = {name: set() for name in graph.functions}
+        while self._widen(graph):
+            pass
+
+    def _widen(self, graph: Graph) -> bool:
+        before = self._size()
+        for name, one in graph.walk():
+            if name:
+                host = self.host_nodes(one, name)
+                self._arguments[name].update(at for at, node in enumerate(one.inputs.values()) if node in host)
+            for node in one.nodes.values():
+                if node.op == "StatelessWhile":
+                    self._close_loop(*_called(node))
+        return self._size() != before
+
+    def _size(self) -> int:
+        return sum(map(len, (*self._arguments.values(), *self._results.values())))
+
+    def _close_loop(self, test: str, body: str) -> None:
+        both = self._arguments[test] | self._arguments[body]
+        for kept in (self._arguments[test], self._arguments[body], self._results[body]):
+            kept.update(both)
+
+    def parameters(self, node: Node) -> frozenset[int]:
+        """The operands of a node that have to be on the host."""
+        if node.op in _CALLS:
+            first = 1 if node.op == "StatelessIf" else 0
+            return frozenset(first + at for name in _called(node) for at in self._arguments[name])
+        return frozenset(OPTABLE[node.op].parameters(len(node.inputs))) if node.op in OPTABLE else frozenset()
+
+    def host_nodes(self, graph: Graph, name: str) -> set[str]:
+        """The nodes behind everything in a graph that has to be on the host."""
+        waiting = [node.inputs[index].node for node in graph.nodes.values() for index in self.parameters(node)]
+        waiting += [node for at, node in enumerate(graph.inputs.values()) if at in self._arguments.get(name, ())]
+        waiting += [ref.node for at, ref in enumerate(graph.outputs.values()) if at in self._results.get(name, ())]
+        found: set[str] = set()
+        while waiting:
+            node = graph.nodes[waiting.pop()]
+            if node.name not in found:
+                found.add(node.name)
+                waiting.extend(ref.node for ref in node.inputs if node.op not in _FACTS | _CALLS)
+        return found
 
 
-def _host_nodes(graph: Graph) -> set[str]:
-    """The nodes behind every argument of an operation."""
-    waiting = [node.inputs[index].node for node in graph.nodes.values() for index in _parameters(node)]
-    found: set[str] = set()
-    while waiting:
-        node = graph.nodes[waiting.pop()]
-        if node.name not in found:
-            found.add(node.name)
-            waiting.extend(ref.node for ref in node.inputs if node.op not in _FACTS)
-    return found
+def _called(node: Node) -> tuple[str, str]:
+    """The functions of a call: the branches, or the test and the body."""
+    one, other = (value.name for value in node.attrs.values() if isinstance(value, FunctionName))
+    return one, other
 
 
 class _Parting:
     """A graph being rebuilt: nodes on the way to an argument as they are, the others reading copies."""
 
-    def __init__(self, source: Graph, names: NameAllocator) -> None:
+    def __init__(self, source: Graph, name: str, borders: _Borders, names: NameAllocator) -> None:
         self.source = source
-        self.host = _host_nodes(source)
+        self.borders = borders
+        self.host = borders.host_nodes(source, name)
         self.graph = replace(source, nodes={}, constants=dict(source.constants))
         self.builder = Builder(self.graph, names)
         self._copies: dict[str, str] = {}
@@ -55,7 +97,7 @@ class _Parting:
 
     def _operands(self, node: Node) -> tuple[Ref, ...]:
         """A node's operands, with copies for those that it reads as data and an executor depends on."""
-        parameters = _parameters(node)
+        parameters = self.borders.parameters(node)
         return tuple(
             ref if index in parameters or ref.node not in self.host else Ref(self._copy(ref.node), ref.output)
             for index, ref in enumerate(node.inputs)

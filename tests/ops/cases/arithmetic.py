@@ -7,6 +7,7 @@ INT32, INT64 = {"Y": TensorProto.INT32}, {"Y": TensorProto.INT64}
 SIGNED = np.array([[-7, 7, -8, 9], [5, -5, 0, 3]], dtype=np.int32)
 DIVISORS = np.array([[2, -2, -3, 4], [5, 2, 3, -3]], dtype=np.int32)
 BYTES = np.array([250, 3, 128, 0], dtype=np.uint8)
+BASES = np.linspace(0.5, 2, 24, dtype=np.float32).reshape(2, 3, 4)
 LEGACY = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide}
 
 CASES = [
@@ -54,6 +55,15 @@ CASES = [
         {"fmod": 1},
     ),
     Case("mod-fmod-int", "Mod", {"A": SIGNED, "B": DIVISORS}, {"fmod": 1}, outputs=INT32),
+    Case("pow-1", "Pow", {"A": BASES, "B": (3, 4)}, {"broadcast": 1}, opset=6, reference=np.power),
+    Case(
+        "pow-1-axis",
+        "Pow",
+        {"A": BASES, "B": (3,)},
+        {"broadcast": 1, "axis": 1},
+        opset=6,
+        reference=lambda a, b: np.power(a, b[:, None]),
+    ),
     *(
         Case(f"pow-{opset}", "Pow", {"A": np.float32([1.5, 2, 3]), "B": np.float32([2, 0.5, -1])}, opset=opset)
         for opset in (7, 12, 13, 15)

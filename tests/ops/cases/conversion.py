@@ -136,6 +136,7 @@ CASES = [
     cast("float8e4m3fn-to-bool", np.float32([0, 0.25, -1]).astype(ml_dtypes.float8_e4m3fn), T.BOOL),
     cast("to-float16-rank-6", np.resize(HALF, (1, 2, 1, 3, 2, 1)), T.FLOAT16, declared={"X": ("batch", 2, 1, 3, 2, 1)}),
     cast("to-float16-dynamic", np.resize(HALF, (3, 4)), T.FLOAT16, declared={"X": ("batch", 4)}),
+    cast("to-float16-rank-5", np.resize(HALF, (1, 2, 3, 2, 1)), T.FLOAT16),
     cast("to-bfloat16-scalar", np.float32(0.3), T.BFLOAT16),
     cast("to-float4e2m1-empty", np.zeros((0, 3), np.float32), T.FLOAT4E2M1),
     *(

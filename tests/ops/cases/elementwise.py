@@ -45,4 +45,12 @@ CASES = [
     Case("identity-bool", "Identity", {"X": np.array([True, False])}, outputs=BOOL),
     *(Case(f"dropout-{opset}", "Dropout", {"X": (2, 3)}, opset=opset) for opset in (7, 10, 12, 13, 22)),
     Case("dropout-mask", "Dropout", {"X": (2, 3)}, outputs={"Y": TensorProto.FLOAT, "M": TensorProto.BOOL}),
+    Case(
+        "dropout-training",
+        "Dropout",
+        {"X": (2, 3), "R": np.float32(0), "T": np.bool_(True)},
+        {"seed": 1},
+        constants=["R", "T"],
+        outputs={"Y": TensorProto.FLOAT, "M": TensorProto.BOOL},
+    ),
 ]

@@ -49,6 +49,10 @@ CASES = [
         pad(f"dynamic-{mode}", (2, 4, 5), (0, 2, 3, 0, 1, 2), mode, opset=19, declared={"X": ("batch", "time", 5)})
         for mode in ("reflect", "edge", "wrap")
     ),
+    *(
+        pad(f"negative-{mode}-dynamic", (4, 6), (2, -1, -1, 2), mode, declared={"X": ("batch", "time")})
+        for mode in ("reflect", "edge")
+    ),
     pad("host-value", (2, 3), (1, 0, 0, 1), value=SCALAR, known=("P",)),
     pad("host-value-rank-5", (2, 3, 1, 2, 2), (1, 0, 0, 1, 0, 0, 0, 0, 0, 1), value=SCALAR, known=("P",)),
     pad("host-pads", (2, 3), (1, 0, 0, 2), value=SCALAR, known=("V",)),

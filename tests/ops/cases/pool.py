@@ -118,6 +118,15 @@ GLOBAL = [
         ("volume", (2, 3, 2, 4, 3), newest, {"X": ("batch", 3, 2, 4, 3)}),
     )
 ]
-GLOBAL.append(Case("globallppool-default", "GlobalLpPool", {"X": (2, 3, 4, 5)}))
+GLOBAL += [
+    Case("globallppool-default", "GlobalLpPool", {"X": (2, 3, 4, 5)}),
+    Case(
+        "globallppool-22",
+        "GlobalLpPool",
+        {"X": (2, 3, 4, 5)},
+        opset=22,
+        reference=lambda x: np.linalg.norm(x.reshape(2, 3, 20), axis=2).reshape(2, 3, 1, 1),
+    ),
+]
 
 CASES = [*MAX, *MEAN, *NORM, *GLOBAL]

@@ -61,7 +61,7 @@ def test_bytes_round_trip_and_repeat(manifest):
     assert bytes_from_manifest(manifest_from_bytes(data)) == data
     value = json.loads(data)
     assert value["async"] is False
-    assert value["schema_version"] == "1"
+    assert value["schema_version"] == "2"
     assert value["created"] is None
     assert value["outputs"][0]["shape"] == ["batch", 1]
 
@@ -86,9 +86,19 @@ def test_what_is_no_manifest_is_an_artifact_error(data):
 
 
 def test_another_schema_version_is_named(manifest, sealed):
-    value = json.loads(bytes_from_manifest(manifest)) | {"schema_version": "2"}
-    with pytest.raises(ArtifactError, match="schema version '2', this tool reads '1'"):
+    value = json.loads(bytes_from_manifest(manifest)) | {"schema_version": "3"}
+    with pytest.raises(ArtifactError, match="schema version '3', this tool reads 1 and 2"):
         manifest_from_bytes(sealed(value))
+
+
+def test_a_manifest_of_the_first_schema_version_is_read(manifest, sealed):
+    value = json.loads(bytes_from_manifest(manifest)) | {"schema_version": "1"}
+    for runtime in value["parity"]["runtimes"]:
+        del runtime["device"], runtime["tolerances"]
+    old = manifest_from_bytes(sealed(value))
+    assert old.schema_version == "1"
+    assert [one.name for one in old.parity.runtimes] == [one.name for one in manifest.parity.runtimes]
+    assert old.parity.runtimes != ()
 
 
 def test_an_unknown_key_is_named(manifest, sealed):
@@ -172,7 +182,7 @@ def test_a_manifest_fits_the_schema_by_an_independent_validator(manifest):
     validator.check_schema(schema)
     value = json.loads(bytes_from_manifest(manifest))
     assert list(validator(schema).iter_errors(value)) == []
-    for damage in ({"extra": 1}, {"version": "1"}, {"files": [{}]}, {"schema_version": "2"}, {"async": "no"}):
+    for damage in ({"extra": 1}, {"version": "1"}, {"files": [{}]}, {"schema_version": "3"}, {"async": "no"}):
         assert list(validator(schema).iter_errors(value | damage)), damage
     for key in value:
         less = {other: inner for other, inner in value.items() if other != key}

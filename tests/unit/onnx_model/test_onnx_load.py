@@ -2,6 +2,7 @@ import hashlib
 import os
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -63,6 +64,42 @@ def test_external_data_that_is_unsafe_is_refused(tmp_path: Path, changes: dict[s
         load(write(tmp_path, **changes))
     assert "'W'" in caught.value.where
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("dtype", [ml_dtypes.int4, ml_dtypes.uint2, ml_dtypes.float8_e4m3fn, ml_dtypes.bfloat16])
+def test_narrow_external_data_is_unpacked(tmp_path: Path, dtype: type) -> None:
+    weights = (np.arange(2043) % 4).astype(dtype).reshape(3, 681)
+    tensor = numpy_helper.from_array(weights, "W")
+    (tmp_path / "weights.bin").write_bytes(b"before" + tensor.raw_data)
+    entries = {"location": "weights.bin", "offset": "6", "length": str(len(tensor.raw_data))}
+    loaded = load(save_with(tmp_path, tensor.data_type, (3, 681), entries))
+    assert loaded.constants["W"].dtype == weights.dtype
+    assert np.array_equal(loaded.constants["W"], weights)
+
+
+def test_external_data_of_strings_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(range(64)))
+    path = save_with(tmp_path, TensorProto.STRING, (8,), {"location": "weights.bin", "offset": "0", "length": "64"})
+    with pytest.raises(CheckpointError, match="can't hold this type") as caught:
+        load(path)
+    assert "'W'" in caught.value.where
+
+
+def save_with(folder: Path, data_type: int, dims: tuple[int, ...], entries: dict[str, str]) -> Path:
+    """Y = W, with W stored beside the model."""
+    tensor = TensorProto(name="W", data_type=data_type, dims=dims, data_location=TensorProto.EXTERNAL)
+    for key, value in entries.items():
+        tensor.external_data.add(key=key, value=value)
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["W"], ["Y"])],
+        "net",
+        [],
+        [helper.make_tensor_value_info("Y", data_type, dims)],
+        [tensor],
+    )
+    path = folder / "model.onnx"
+    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 25)]).SerializeToString())
+    return path
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])

@@ -43,7 +43,7 @@ def test_static_part_of_a_dynamic_shape_is_folded() -> None:
 def test_declared_shapes_win() -> None:
     text = HEAD + "net (float[n, m] x) => (float[n, m] y) { y = Relu (x) }"
     model = prepared(text, shapes={"x": ("batch", 8)})
-    assert model.graph.inputs["x"].shape == ("batch", 8)
+    assert model.graph.types["x"].shape == ("batch", 8)
     assert model.graph.types["y"].shape == ("batch", 8)
 
 

@@ -1,6 +1,7 @@
 import itertools
 from math import inf, isinf, nan
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from converter.errors import InternalError, ParityError
-from converter.parity.compare import Tolerance, compare, compare_outputs
+from converter.parity.compare import Rule, Tolerance, compare, compare_by_rules, compare_outputs
 
 EXACT = Tolerance(0.0, 0.0)
 LOOSE = Tolerance(1e-5, 1e-4)
@@ -89,6 +90,20 @@ def test_integers_are_compared_exactly_whatever_the_tolerance(dtype, reference, 
     assert (verdict.reference, verdict.candidate) == (reference, candidate)
 
 
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2fnuz", "bfloat16"])
+def test_narrow_real_numbers_are_compared_as_real_numbers(dtype):
+    one, other = (np.float32([1, value, nan]).astype(getattr(ml_dtypes, dtype)) for value in (2, 2.5))
+    verdict = verdict_on(one, other, Tolerance(0.1, 0.0))
+    assert (verdict.compared, verdict.bad, verdict.worst, verdict.max_abs) == (3, 1, (1,), 0.5)
+    assert verdict_on(one, one, EXACT).bad == 0
+
+
+def test_narrow_integers_are_compared_exactly():
+    one, other = (np.array([-8, value]).astype(ml_dtypes.int4) for value in (-1, 7))
+    verdict = verdict_on(one, other, Tolerance(1e9, 1.0))
+    assert (verdict.bad, verdict.worst, verdict.max_abs, verdict.reference) == (1, (1,), 8.0, -1)
+
+
 def test_booleans_and_strings_are_compared_exactly():
     verdict = verdict_on([True, False, True], [True, True, True], Tolerance(10.0, 1.0))
     assert (verdict.bad, verdict.worst, verdict.reference, verdict.candidate) == (1, (1,), False, True)
@@ -153,3 +168,45 @@ def test_needed_atol_passes_and_nothing_much_smaller_does(reference, candidate, 
     assert verdict_on(reference, candidate, Tolerance(needed, rtol)).bad == 0
     if needed > 1e-3:
         assert verdict_on(reference, candidate, Tolerance(needed * 0.99, rtol)).bad > 0 or isinf(needed)
+
+
+@given(FLOATS, FLOATS, st.floats(1e-9, 1e3))
+def test_needed_rtol_passes_and_nothing_much_smaller_does(reference, candidate, atol):
+    needed = verdict_on(reference, candidate, Tolerance(atol, 0.0)).needed_rtol
+    if isinf(needed):
+        assert np.abs(reference[np.abs(candidate - reference) > atol]).min() < 1e-290
+        return
+    assert verdict_on(reference, candidate, Tolerance(atol, needed)).bad == 0
+    if needed > 1e-3:
+        assert verdict_on(reference, candidate, Tolerance(atol, needed * 0.99)).bad > 0
+
+
+def test_relative_errors_are_of_the_reference():
+    verdict = verdict_on([2.0, -4.0, 0.0], [3.0, -4.0, 0.0])
+    assert (verdict.max_rel, verdict.mean_rel, verdict.counted_rel) == (0.5, 0.25, 2)
+
+
+def test_values_that_are_not_finite_are_counted_on_both_sides():
+    reference = [nan, nan, 1.0, inf, -inf, inf, 2.0, 3.0]
+    candidate = [nan, 1.0, nan, inf, inf, nan, inf, 3.0]
+    counts = verdict_on(reference, candidate).nonfinite
+    assert (counts.nan_in_both, counts.nan_in_one, counts.inf_in_both, counts.inf_in_one) == (1, 3, 1, 3)
+
+
+def test_every_wrong_form_is_named_at_once():
+    one = {"a": np.zeros((2, 1), np.float32), "b": np.zeros(3, np.int64), "c": np.zeros(1)}
+    other = {"a": np.zeros((2,), np.float32), "b": np.zeros(3, np.int32), "c": np.zeros(1)}
+    with pytest.raises(ParityError, match=r"float32\[2\] against float32\[2, 1\].*; output b: int32\[3\]") as caught:
+        compare(one, other, EXACT)
+    assert caught.value.where == "output a"
+
+
+def test_each_output_has_its_own_rule():
+    arrays = {"a": np.zeros(2), "b": np.zeros(2)}
+    rules = {"a": Rule(Tolerance(0.5, 0.0)), "b": Rule(Tolerance(0.1, 0.0))}
+    verdicts = compare_by_rules(arrays, {name: array + 0.3 for name, array in arrays.items()}, rules.__getitem__)
+    assert [(verdict.name, verdict.bad) for verdict in verdicts] == [("a", 0), ("b", 2)]
+
+
+def test_gaps_are_kept_for_every_element():
+    np.testing.assert_allclose(verdict_on([[1.0, 2.0], [nan, 4.0]], [[1.5, 2.0], [0.0, 3.0]]).gaps, [0.5, 0, inf, 1])

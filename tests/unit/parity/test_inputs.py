@@ -15,17 +15,40 @@ def by_label(*args, **kwargs):
 
 
 def test_each_batch_size_gets_random_and_edge_values():
-    samples = by_label([AUDIO], seed=0, batches=[1, 4])
-    assert list(samples) == [
-        f"batch{count}-{fill}"
-        for count in (1, 4)
-        for fill in ("random", "zeros", "ones", "low", "high")
-        if fill != "high"  # all-high is all-ones here, and no sample is run twice
-    ]
+    samples = by_label([AUDIO], seed=0, batches=[1, 4], random_rows=4)
+    edges = ["zeros", "ones", "low", "corners"]  # all-high is all-ones here, and no sample is run twice
+    fills = {1: ["random", "random2", "random3", "random4", *edges], 4: ["random", *edges]}
+    assert list(samples) == [f"batch{count}-{fill}" for count in (1, 4) for fill in fills[count]]
     assert samples["batch4-random"]["audio"].shape == (4, 1024)
     assert samples["batch4-random"]["audio"].dtype == np.float32
     assert np.all(samples["batch1-low"]["audio"] == -1)
     assert np.all(samples["batch1-zeros"]["audio"] == 0)
+    assert set(samples["batch1-corners"]["audio"].flat) == {-1, 1}
+
+
+@pytest.mark.parametrize(("batch", "rows", "n_sets"), [(1, 8, 8), (4, 8, 2), (3, 8, 3), (32, 8, 1), (1, 1, 1)])
+def test_small_batches_get_as_many_random_rows(batch, rows, n_sets):
+    samples = by_label([AUDIO], seed=0, batches=[batch], random_rows=rows)
+    random = [inputs["audio"] for label, inputs in samples.items() if "random" in label]
+    assert len(random) == n_sets
+    assert len(np.unique(np.concatenate(random), axis=0)) == n_sets * batch
+
+
+def test_without_edges_there_are_random_values_only():
+    samples = by_label([AUDIO], seed=0, batches=[4], random_rows=4, edges=False)
+    assert list(samples) == ["batch4-random"]
+
+
+def test_every_size_is_tried_and_named_in_the_label():
+    image = TensorSpec(name="image", shape=("batch", "height", "width", 3))
+    sizes = {"height": [8, 16, 24], "width": [5, 7]}
+    samples = by_label([image], seed=0, batches=[1, 2], sizes=sizes, random_rows=2)
+    shapes = {label: inputs["image"].shape for label, inputs in samples.items()}
+    assert shapes["batch1-height8-width5-random2"] == (1, 8, 5, 3)
+    assert shapes["batch1-height16-width7-random"] == (1, 16, 7, 3)
+    assert shapes["batch2-height24-width5-random"] == (2, 24, 5, 3)
+    at_the_ends = {label for label in shapes if "random" not in label}
+    assert {label.rpartition("-")[0] for label in at_the_ends} == {"batch1-height8-width5", "batch2-height8-width5"}
 
 
 def test_random_values_fill_the_range_and_stay_inside():
@@ -102,9 +125,9 @@ def test_other_dynamic_dimensions_get_sizes_that_differ_and_can_be_set():
     image = TensorSpec(name="image", shape=("batch", 3, "height", "width"))
     [sample, *_] = make_samples([image], seed=0, batches=[2])
     assert sample.inputs["image"].shape == (2, 3, 32, 64)
-    [sample, *_] = make_samples([image], seed=0, batches=[2], sizes={"height": 48})
+    [sample, *_] = make_samples([image], seed=0, batches=[2], sizes={"height": [48]})
     assert sample.inputs["image"].shape == (2, 3, 48, 64)
-    [sample, *_] = make_samples([image], seed=0, batches=[2, 3], sizes={"batch": 7})
+    [sample, *_] = make_samples([image], seed=0, batches=[2, 3], sizes={"batch": [7]})
     assert sample.label == "batch7-random"
 
 
@@ -130,7 +153,7 @@ def test_the_batch_dimension_is_known_by_name_else_it_is_the_first(shapes, expec
 
 def test_a_fixed_shape_gives_one_set_and_a_scalar_works():
     samples = by_label([TensorSpec(name="x", shape=(1, 3)), TensorSpec(name="k", shape=())], seed=0, batches=[1, 4])
-    assert list(samples) == ["random", "zeros", "ones", "low"]
+    assert list(samples) == ["random", *(f"random{i}" for i in range(2, 9)), "zeros", "ones", "low", "corners"]
     assert samples["random"]["k"].shape == ()
 
 
@@ -138,10 +161,10 @@ def test_a_fixed_shape_gives_one_set_and_a_scalar_works():
     ("specs", "options", "message", "where"),
     [
         ([], {}, "no inputs", "inputs"),
-        ([AUDIO], {"batches": []}, "no batch size", "parity.batches"),
+        ([AUDIO], {"batches": []}, "no size to compare dimension batch on", "parity.batches"),
         ([AUDIO], {"batches": [1, 0]}, "dimension batch can't be 0", "parity"),
-        ([IDS], {"sizes": {"sequence": -1}}, "dimension sequence can't be -1", "parity"),
-        ([IDS], {"sizes": {"width": 3}}, "no input has a dimension width", "sizes"),
+        ([IDS], {"sizes": {"sequence": [16, -1]}}, "dimension sequence can't be -1", "parity"),
+        ([IDS], {"sizes": {"width": [3]}}, "no input has a dimension width", "parity.sizes"),
         ([TensorSpec(name="x", shape=(2,), low=2, high=1)], {}, r"\[2.0, 1.0\]", "input x"),
         ([TensorSpec(name="x", shape=(2,), high=float("inf"))], {}, "inf", "input x"),
         ([TensorSpec(name="x", shape=(2,), low=float("nan"))], {}, "nan", "input x"),

@@ -6,17 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converter.artifact.manifest import ParityRuntime
-from converter.config import TensorSpec
+from converter.artifact.manifest import ParityRuntime, ParityTolerance
+from converter.config import OutputSection, TensorSpec
 from converter.errors import ConfigError, InternalError, ParityError, RuntimeMissing, UnsupportedError
 from converter.fileio import canonical_json
+from converter.parity.agreement import Agreement
 from converter.parity.compare import Tolerance
 from converter.parity.inputs import make_samples
 from converter.parity.run import Candidate, check_parity, compute_reference
 
 MODEL = Path("model.onnx")
 SAMPLES = make_samples([TensorSpec(name="x", shape=("batch", 3))], seed=0, batches=[1, 4])
-TOLERANCE = Tolerance(1e-5, 1e-4)
+AGREEMENT = Agreement.everywhere(Tolerance(1e-5, 1e-4))
 
 
 @dataclass
@@ -71,7 +72,7 @@ def raising(error):
 
 def report_on(*runtimes, samples=SAMPLES, **options):
     reference = compute_reference(Formula("torch"), MODEL, samples)
-    return check_parity(reference, [Candidate(one, MODEL) for one in runtimes], samples, TOLERANCE, **options)
+    return check_parity(reference, [Candidate(one, MODEL) for one in runtimes], samples, AGREEMENT, **options)
 
 
 def test_runtimes_that_agree_pass():
@@ -108,9 +109,9 @@ def test_one_wrong_value_in_one_sample_fails_and_is_located():
     text = str(caught.value)
     assert "1 of 2 runtimes don't agree with torch" in text
     assert "good" not in text
-    assert "wrong: output y: 1 of 60 values differ, max |error| 0.25" in text
+    assert f"wrong: output y: 1 of {output.compared} values differ, max |error| 0.25" in text
     assert "worst at [2, 1] of batch4-low: -1.75, not -2.0" in text
-    assert "parity.atol: 2.6e-01 would pass" in caught.value.hint
+    assert "parity.tolerances.float32.atol: 2.6e-01 would pass" in caught.value.hint
     assert (caught.value.where, caught.value.exit_code) == ("parity", 5)
 
 
@@ -198,7 +199,7 @@ def test_outputs_that_are_always_empty_do_not_pass():
             return PlainResult({"y": np.zeros((0, 3), np.float32)})
 
     reference = compute_reference(Empty("torch"), MODEL, SAMPLES)
-    report = check_parity(reference, [Candidate(Empty("other"), MODEL)], SAMPLES, TOLERANCE)
+    report = check_parity(reference, [Candidate(Empty("other"), MODEL)], SAMPLES, AGREEMENT)
     assert not report.passed
     with pytest.raises(ParityError, match="no value was compared"):
         report.raise_if_failed()
@@ -215,9 +216,9 @@ def test_nothing_compared_never_passes():
         compute_reference(Formula("torch"), MODEL, [])
     reference = compute_reference(Formula("torch"), MODEL, SAMPLES)
     with pytest.raises(ParityError, match="no sample"):
-        check_parity(reference, [Candidate(Formula("a"), MODEL)], [], TOLERANCE)
+        check_parity(reference, [Candidate(Formula("a"), MODEL)], [], AGREEMENT)
     with pytest.raises(InternalError, match="not computed on these samples"):
-        check_parity(reference, [Candidate(Formula("a"), MODEL)], SAMPLES[:2], TOLERANCE)
+        check_parity(reference, [Candidate(Formula("a"), MODEL)], SAMPLES[:2], AGREEMENT)
 
 
 def test_a_runtime_is_not_compared_with_itself_or_twice():
@@ -264,6 +265,52 @@ def test_the_json_has_no_latencies_unless_asked_and_repeats_byte_for_byte():
 
 def test_the_summary_is_what_the_manifest_states():
     summary = report_on(Formula("a"), not_run={"b": "no browser"}).summary()
+    held_to = ParityTolerance(atol=1e-5, rtol=1e-4)
     rows = sum(len(sample.inputs["x"]) for sample in SAMPLES)
     assert (summary.status, summary.reference, summary.not_run) == ("passed", "torch", {"b": "no browser"})
-    assert summary.runtimes == (ParityRuntime(name="a", compared=rows * 4, max_abs=0.0),)
+    assert summary.runtimes == (
+        ParityRuntime(
+            name="a", compared=rows * 4, max_abs=0.0, device="cpu", tolerances={"y": held_to, "top": held_to}
+        ),
+    )
+
+
+def test_a_class_of_runtimes_has_its_own_tolerance():
+    tolerances = {"float32": Tolerance(1e-5, 0.0), "float16-textures": Tolerance(0.1, 0.0)}
+    reference = compute_reference(Formula("torch"), MODEL, SAMPLES)
+    coarse = [Formula(name, error=lambda x: 0.01) for name in ("phone", "desktop")]
+    candidates = [Candidate(coarse[0], MODEL, ("float16-textures",)), Candidate(coarse[1], MODEL)]
+    report = check_parity(reference, candidates, SAMPLES, Agreement(tolerances, {}))
+    assert [one.status for one in report.runtimes] == ["passed", "failed"]
+    assert [one["tolerances"] for one in report.as_json()["runtimes"]] == [["float16-textures"], ["float32"]]
+    assert report.as_json()["tolerances"]["float16-textures"] == {"atol": 0.1, "rtol": 0.0}
+
+
+def test_what_a_runtime_computed_itself_is_not_compared_with_it():
+    own = frozenset(sample.label for sample in SAMPLES[1:])
+    reference = compute_reference(Formula("torch"), MODEL, SAMPLES)
+    rows = len(SAMPLES[0].inputs["x"])
+    [some] = check_parity(reference, [Candidate(Formula("a"), MODEL, own=own)], SAMPLES, AGREEMENT).runtimes
+    assert (some.status, some.compared) == ("passed", rows * 4)
+    every = own | {SAMPLES[0].label}
+    [none] = check_parity(reference, [Candidate(Formula("a"), MODEL, own=every)], SAMPLES, AGREEMENT).runtimes
+    assert (none.status, none.message) == ("failed", "no value was compared: every output is empty")
+
+
+def test_settings_for_an_output_that_there_is_not_are_refused():
+    agreement = Agreement(AGREEMENT.tolerances, {"z": OutputSection()})
+    reference = compute_reference(Formula("torch"), MODEL, SAMPLES)
+    with pytest.raises(ConfigError, match="no output z"):
+        check_parity(reference, [Candidate(Formula("a"), MODEL)], SAMPLES, agreement)
+
+
+def test_a_ranking_that_fails_is_no_matter_of_tolerance():
+    agreement = Agreement(
+        dict.fromkeys(AGREEMENT.tolerances, Tolerance(1e3, 0)), {"y": OutputSection(min_top1=1.0, distribution=True)}
+    )
+    reference = compute_reference(Formula("torch"), MODEL, SAMPLES)
+    mirrored = Formula("mirrored", error=lambda x: -4 * x)
+    report = check_parity(reference, [Candidate(mirrored, MODEL)], SAMPLES, agreement)
+    with pytest.raises(ParityError, match="min_top1 asks for") as caught:
+        report.raise_if_failed()
+    assert "lower min_top1" in caught.value.hint

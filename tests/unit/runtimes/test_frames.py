@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from converter.runtimes.frames import TENSOR_ALIGNMENT, arrays_of, encode, read
+from converter.runtimes.frames import DTYPES, TENSOR_ALIGNMENT, arrays_of, encode, read
 
 ARRAYS = st.dictionaries(
     st.text(max_size=5),
-    st.sampled_from(["float32", "int32", "bool"]).flatmap(
+    st.sampled_from(sorted(DTYPES)).flatmap(
         lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
     ),
     max_size=4,

@@ -26,12 +26,13 @@ def test_torch_needs_the_checkpoint():
         pool.get("torch")
 
 
-def test_all_tfjs_runtimes_share_one_node_process():
+def test_all_hosted_runtimes_share_one_node_process_and_one_browser():
     before = set(psutil.Process().children())
     with RuntimePool() as pool:
-        for name in ("tfjs-cpu@node", "tfjs-wasm@node", "tfjs-wasm@chromium"):
+        for name in ("tfjs-cpu@node", "onnxruntime-web@node", "tfjs-wasm@chromium", "onnxruntime-web@chromium"):
             pool.get(name).start()
-        assert len(set(psutil.Process().children()) - before) == 1
+        [node] = set(psutil.Process().children()) - before
+        assert len(node.children()) == 1
     assert set(psutil.Process().children()) == before
 
 

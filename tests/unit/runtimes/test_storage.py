@@ -1,7 +1,8 @@
+import ml_dtypes
 import numpy as np
 import pytest
 
-from converter.dtypes import BY_NAME
+from converter.dtypes import BY_NAME, DTYPES, as_numpy
 from converter.errors import ConverterError, UnsupportedError
 from converter.runtimes.storage import Slot, from_storage, slot_from_metadata, to_storage
 
@@ -20,6 +21,42 @@ def test_there_and_back(dtype):
     back = from_storage(slot(dtype), stored)
     assert back.dtype == array.dtype
     assert back.tolist() == array.tolist()
+
+
+@pytest.mark.parametrize("row", [row for row in DTYPES if row.bits and row.bits <= 16], ids=lambda row: row.name)
+def test_every_value_of_a_narrow_type_comes_back(row):
+    codes = np.arange(1 << row.bits, dtype=np.uint16 if row.bits == 16 else np.uint8)
+    array = codes.astype(bool) if row.name == "bool" else codes.view(as_numpy(row))
+    if row.is_integer:
+        array = np.arange(row.lowest, row.highest + 1).astype(as_numpy(row))
+    stored = to_storage(slot(row.name, [len(array)]), array)
+    assert stored.dtype.name == row.storage
+    back = from_storage(slot(row.name), stored)
+    assert back.dtype == array.dtype
+    with np.errstate(invalid="ignore"):  # ml_dtypes tells of NaNs
+        assert np.array_equal(back.astype(np.float64), array.astype(np.float64), equal_nan=True)
+
+
+def test_zero_is_the_smallest_float8e8m0():
+    back = from_storage(slot("float8e8m0"), np.float32([0, 2, np.nan]))
+    assert np.array_equal(back.astype(np.float64), [2.0**-127, 2, np.nan], equal_nan=True)
+
+
+def test_bfloat16_outputs_round_to_the_nearest():
+    back = from_storage(slot("bfloat16"), np.float32([1.003, np.inf, -3.4e38]))
+    assert back.dtype == ml_dtypes.bfloat16
+    assert back.astype(np.float32).tolist() == [1.0, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("int4", 8), ("uint2", -1)])
+def test_outputs_beyond_a_type_of_a_few_bits_are_refused(dtype, value):
+    with pytest.raises(ConverterError, match=f"beyond {dtype}"):
+        from_storage(slot(dtype), np.array([0, value], np.int32))
+
+
+def test_arrays_of_an_unknown_dtype_are_refused():
+    with pytest.raises(ConverterError, match="the array is datetime64"):
+        to_storage(slot("int64"), np.zeros(1, "datetime64[s]"))
 
 
 @pytest.mark.parametrize(("dtype", "value"), [("int64", 1 << 31), ("int64", -(1 << 31) - 1), ("uint32", 1 << 31)])

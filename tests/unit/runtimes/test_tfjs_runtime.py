@@ -7,8 +7,15 @@ from graph_models import BIAS, WEIGHTS, GraphModel, doubled, linear, many_output
 from converter.errors import ConverterError, RuntimeMissing
 from converter.runtimes.catalog import CHROMIUM_RUNTIMES, NODE_RUNTIMES
 
-RUNTIMES = (*NODE_RUNTIMES, *CHROMIUM_RUNTIMES)
-DEVICES = {"cpu": "JavaScript", "wasm": "WebAssembly, SIMD, 1 thread", "webgl": "ANGLE (", "webgpu": "swiftshader"}
+RUNTIMES = tuple(name for name in (*NODE_RUNTIMES, *CHROMIUM_RUNTIMES) if name.startswith("tfjs-"))
+DEVICES = {
+    "cpu": "JavaScript",
+    "wasm": "WebAssembly, SIMD, 1 thread",
+    "webgl": "ANGLE (",
+    "webgl-f16": "float16 textures",
+    "webgpu": "swiftshader",
+}
+F16 = "tfjs-webgl-f16@chromium"
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
@@ -40,7 +47,7 @@ def test_dynamic_batch(runtime, tmp_path, batch):
     x = np.random.default_rng(batch).standard_normal((batch, 4)).astype(np.float32)
     model = runtime.load(linear().write(tmp_path))
     result = model.run({"x": x})
-    np.testing.assert_allclose(result.outputs["y"], x @ WEIGHTS + BIAS, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(result.outputs["y"], x @ WEIGHTS + BIAS, atol=2e-3 if runtime.name == F16 else 1e-6)
     assert result.outputs["y"].dtype == np.float32
     assert model.load_ms > 0
     assert result.predict_ms > 0
@@ -233,7 +240,7 @@ def test_webgpu_faults_are_errors_not_zeros(pool, tmp_path):
 
 def test_two_runtimes_hold_the_same_model_at_once(pool, tmp_path):
     folder, x = linear().write(tmp_path), np.ones((2, 4), np.float32)
-    models = [pool.get(name) for name in NODE_RUNTIMES]
+    models = [pool.get(name) for name in ("tfjs-cpu@node", "tfjs-wasm@node")]
     for runtime in models:
         runtime.start()
     loaded = [runtime.load(folder) for runtime in models]
@@ -241,6 +248,18 @@ def test_two_runtimes_hold_the_same_model_at_once(pool, tmp_path):
     np.testing.assert_allclose(first, second, rtol=1e-6)
     for model in loaded:
         model.close()
+
+
+def test_float16_textures_are_of_one_page_only(pool, tmp_path):
+    x = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
+    gaps = {}
+    for name in (F16, "tfjs-webgl@chromium"):
+        model = pool.get(name).load(linear().write(tmp_path))
+        gaps[name] = np.abs(model.run({"x": x}).outputs["y"] - (x @ WEIGHTS + BIAS)).max()
+        model.close()
+    assert 1e-5 < gaps[F16] < 5e-3  # a half has 11 bits
+    assert gaps["tfjs-webgl@chromium"] < 1e-6
+    assert "float16" not in pool.get("tfjs-webgl@chromium").start().device
 
 
 def test_a_stopped_runtime_says_so_and_starts_again(pool, tmp_path):

@@ -1,4 +1,4 @@
-/** Which Chromium there is on this machine. */
+/** Which browsers there are on this machine. */
 
 import { execFile } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
@@ -7,24 +7,37 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { messageOf, ProtocolError } from "./protocol.ts";
 
+export type BrowserKind = "chromium" | "firefox";
+
 export interface BrowserInfo {
   readonly path: string;
   readonly version: string;
   readonly source: "setting" | "installed" | "playwright" | "npm";
 }
 
-const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+interface Places {
+  /** What it is called on the PATH. */
+  readonly names: readonly string[];
+  /** Below / or the home folder on a Mac. */
+  readonly macApps: readonly string[];
+  /** Below one of Windows' folders of programs. */
+  readonly windowsFile: string;
+}
 
-const FIXED_PLACES: Partial<Record<NodeJS.Platform, string[]>> = {
-  darwin: ["", os.homedir()].flatMap((root) => [
-    `${root}/Applications/Google Chrome.app/Contents/MacOS/Google Chrome`,
-    `${root}/Applications/Chromium.app/Contents/MacOS/Chromium`,
-  ]),
-  win32: ["PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA"].flatMap((variable) => {
-    const root = process.env[variable];
-    return root ? [path.join(root, "Google/Chrome/Application/chrome.exe")] : [];
-  }),
+const PLACES: Record<BrowserKind, Places> = {
+  chromium: {
+    names: ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"],
+    macApps: ["Google Chrome.app/Contents/MacOS/Google Chrome", "Chromium.app/Contents/MacOS/Chromium"],
+    windowsFile: "Google/Chrome/Application/chrome.exe",
+  },
+  firefox: {
+    names: ["firefox", "firefox-esr"],
+    macApps: ["Firefox.app/Contents/MacOS/firefox"],
+    windowsFile: "Mozilla Firefox/firefox.exe",
+  },
 };
+
+const WINDOWS_FOLDERS = ["PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA"];
 
 const PLAYWRIGHT_CACHE: Partial<Record<NodeJS.Platform, string>> = {
   linux: ".cache/ms-playwright",
@@ -43,11 +56,16 @@ function isExecutable(file: string): boolean {
   }
 }
 
-function installed(): string | undefined {
+function installed(kind: BrowserKind): string | undefined {
+  const { names, macApps, windowsFile } = PLACES[kind];
   const folders = (process.env.PATH ?? "").split(path.delimiter).filter(Boolean);
   const suffix = process.platform === "win32" ? ".exe" : "";
-  const onPath = NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name + suffix)));
-  return [...onPath, ...(FIXED_PLACES[process.platform] ?? [])].find(isExecutable);
+  const onPath = names.flatMap((name) => folders.map((folder) => path.join(folder, name + suffix)));
+  const fixed = {
+    darwin: ["", os.homedir()].flatMap((root) => macApps.map((app) => `${root}/Applications/${app}`)),
+    win32: WINDOWS_FOLDERS.flatMap((variable) => process.env[variable] ?? []).map((root) => path.join(root, windowsFile)),
+  };
+  return [...onPath, ...((fixed as Partial<Record<NodeJS.Platform, string[]>>)[process.platform] ?? [])].find(isExecutable);
 }
 
 /** Folders are named chromium-1234; the highest number is the newest. */
@@ -97,8 +115,9 @@ async function describe(file: string, source: BrowserInfo["source"]): Promise<Br
   }
 }
 
-/** The one that was asked for, or the first that starts of: an installed one, Playwright's, the npm package's. */
+/** The one that was asked for, or the first that starts of: an installed one, for Chromium Playwright's and npm's. */
 export async function findBrowser(
+  kind: BrowserKind,
   setting: string | null,
   packageFolder: string,
 ): Promise<{ found?: BrowserInfo; broken: string[] }> {
@@ -108,11 +127,11 @@ export async function findBrowser(
   }
   const broken: string[] = [];
   for (const [source, find] of [
-    ["installed", installed],
+    ["installed", () => installed(kind)],
     ["playwright", fromPlaywright],
     ["npm", () => fromNpm(packageFolder)],
   ] as const) {
-    const file = find();
+    const file = kind === "chromium" || source === "installed" ? find() : undefined;
     if (file === undefined) continue;
     try {
       return { found: await describe(file, source), broken };

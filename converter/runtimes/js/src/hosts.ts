@@ -4,6 +4,7 @@ import type { ServerResponse } from "node:http";
 import { Worker } from "node:worker_threads";
 import { decodeFrame, encodeFrame, type Frame, messageOf, ProtocolError } from "./protocol.ts";
 import type { PageServer } from "./server.ts";
+import type { ThreadData } from "./thread.ts";
 
 interface Waiting {
   readonly request: Frame;
@@ -69,10 +70,10 @@ export abstract class Host {
 export class ThreadHost extends Host {
   readonly #worker: Worker;
 
-  constructor(runtime: string, engineFile: string, workerData: { backend: string; assets: string }) {
+  constructor(runtime: string, bundle: string, workerData: ThreadData) {
     super(runtime);
-    // stdout belongs to the protocol: what TF.js prints goes to stderr.
-    this.#worker = new Worker(engineFile, { workerData, stdout: true });
+    // stdout belongs to the protocol: what a runtime prints goes to stderr.
+    this.#worker = new Worker(bundle, { workerData, stdout: true });
     this.#worker.stdout.pipe(process.stderr, { end: false });
     this.#worker.on("message", (reply: Frame) => this.settle(reply));
     this.#worker.on("error", (error) => this.fail(new ProtocolError("died", `${runtime} died: ${messageOf(error)}`)));
@@ -106,10 +107,12 @@ export class PageHost extends Host {
   }
 
   async open(
+    bundle: string,
     backend: string,
     newTab: (address: string, onDeath: (reason: string) => void) => Promise<Tab>,
   ): Promise<void> {
-    const address = this.server.addPage(this.runtime, backend, (answer, response) => this.#meet(answer, response));
+    const meet = (answer: Uint8Array, response: ServerResponse) => this.#meet(answer, response);
+    const address = this.server.addPage(this.runtime, bundle, backend, meet);
     this.#tab = await newTab(address, (reason) => {
       this.fail(new ProtocolError("died", `${this.runtime} died: ${reason}`));
     });

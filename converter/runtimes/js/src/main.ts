@@ -2,17 +2,26 @@
 
 import { rm } from "node:fs/promises";
 import path from "node:path";
-import { type BrowserInfo, findBrowser } from "./browsers.ts";
-import type { Chromium } from "./chromium.ts";
+import { type BrowserInfo, type BrowserKind, findBrowser } from "./browsers.ts";
+import type { DrivenBrowser } from "./driven.ts";
 import { type Host, PageHost, ThreadHost } from "./hosts.ts";
-import { shardsOf } from "./models.ts";
+import { filesOfModel } from "./models.ts";
 import { emptyBody, encodeFrame, errorFrame, type Frame, FrameReader, type Header, ProtocolError } from "./protocol.ts";
 import { PageServer } from "./server.ts";
+import { wireSize } from "./wire.ts";
 
 const ASSETS = __dirname;
-const ENGINE_FILE = path.join(ASSETS, "engine.cjs");
 const PACKAGE_FOLDER = path.dirname(ASSETS);
 const CLOSE_DEADLINE_MS = 8_000;
+
+const BROWSER_NAMES: Record<BrowserKind, string> = { chromium: "Chrome or Chromium", firefox: "Firefox" };
+
+/** What a runtime's name says: what executes which format, and where. */
+interface Parts {
+  readonly format: "onnx" | "tfjs";
+  readonly backend: string;
+  readonly place: "node" | BrowserKind;
+}
 
 interface Settings {
   readonly scratch: string;
@@ -24,7 +33,7 @@ class Runtimes {
   readonly #hosts = new Map<string, Host>();
   #settings: Settings = { scratch: "", browser: null, hardware_gpu: false };
   #lastStart: Promise<unknown> = Promise.resolve();
-  #chromium: Promise<Chromium> | undefined;
+  readonly #browsers = new Map<BrowserKind, Promise<DrivenBrowser>>();
   #server: Promise<PageServer> | undefined;
 
   async answer({ header, body }: Frame): Promise<Frame> {
@@ -33,7 +42,9 @@ class Runtimes {
         this.#settings = header as unknown as Settings;
         return reply(header, { versions: { node: process.versions.node } });
       case "browser":
-        return reply(header, { browser: (await this.#findBrowser()).found ?? null });
+        return reply(header, { browser: (await this.#findBrowser(header.kind as BrowserKind)).found ?? null });
+      case "wire":
+        return reply(header, { sizes: await Promise.all((header.files as string[]).map(wireSize)) });
       case "start":
         return this.#startInTurn(header);
       case "load":
@@ -49,13 +60,13 @@ class Runtimes {
 
   async close(): Promise<void> {
     await Promise.allSettled([...this.#hosts.values()].map((host) => host.close()));
-    await this.#chromium?.then((chromium) => chromium.close()).catch(() => undefined);
+    await Promise.allSettled([...this.#browsers.values()].map(async (browser) => (await browser).close()));
     (await this.#server)?.close();
     if (this.#settings.scratch !== "") await rm(this.#settings.scratch, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  #findBrowser(): Promise<{ found?: BrowserInfo; broken: string[] }> {
-    return findBrowser(this.#settings.browser, PACKAGE_FOLDER);
+  #findBrowser(kind: BrowserKind): Promise<{ found?: BrowserInfo; broken: string[] }> {
+    return findBrowser(kind, kind === "chromium" ? this.#settings.browser : null, PACKAGE_FOLDER);
   }
 
   #host(header: Header): Host {
@@ -64,7 +75,7 @@ class Runtimes {
     return host;
   }
 
-  /** Starts never overlap: they share the browser, which must be launched once. */
+  /** Starts never overlap: they share the browsers, each of which must be launched once. */
   #startInTurn(header: Header): Promise<Frame> {
     const start = this.#lastStart.then(() => this.#start(header));
     this.#lastStart = start.catch(() => undefined);
@@ -73,46 +84,42 @@ class Runtimes {
 
   async #start(header: Header): Promise<Frame> {
     const runtime = String(header.runtime);
-    const [, backend, place] = /^tfjs-(\w+)@(node|chromium)$/.exec(runtime) ?? [];
-    if (backend === undefined) throw new ProtocolError("bad-request", `no such runtime: ${runtime}`);
+    const parts = partsOf(runtime);
     if (!this.#hosts.get(runtime)?.isAlive) {
-      this.#hosts.set(runtime, place === "node" ? this.#newThread(runtime, backend) : await this.#newPage(header, backend));
+      this.#hosts.set(runtime, parts.place === "node" ? newThread(runtime, parts) : await this.#newPage(header, parts));
     }
     const started = await this.#host(header).exchange({ header, body: emptyBody() }, timeoutOf(header));
     if (started.header.error !== undefined) return started;
-    const chromium = await this.#chromium?.catch(() => undefined);
-    const placeVersion = place === "node" ? process.versions.node : chromium?.version;
-    const versions = { ...(started.header.versions as object), [String(place)]: placeVersion };
-    return { header: { ...started.header, versions, browser_pid: chromium?.pid }, body: emptyBody() };
+    const browser = parts.place === "node" ? undefined : await this.#browsers.get(parts.place);
+    const versions = { ...(started.header.versions as object), [parts.place]: browser?.version ?? process.versions.node };
+    return { header: { ...started.header, versions, browser_pid: browser?.pid }, body: emptyBody() };
   }
 
-  #newThread(runtime: string, backend: string): Host {
-    return new ThreadHost(runtime, ENGINE_FILE, { backend, assets: ASSETS });
-  }
-
-  async #newPage(header: Header, backend: string): Promise<Host> {
-    const chromium = await this.#startChromium(timeoutOf(header));
+  async #newPage(header: Header, { format, backend, place }: Parts): Promise<Host> {
+    const browser = await this.#startBrowser(place as BrowserKind, timeoutOf(header));
     const host = new PageHost(String(header.runtime), await this.#startServer());
-    await host.open(backend, (address, onDeath) => chromium.newTab(address, onDeath));
+    const bundle = format === "onnx" ? "ort-page" : "tfjs-page";
+    await host.open(bundle, backend, (address, onDeath) => browser.newTab(address, onDeath));
     return host;
   }
 
-  async #startChromium(timeoutMs: number): Promise<Chromium> {
-    if (!(await this.#chromium?.catch(() => undefined))?.isConnected) {
-      this.#chromium = this.#launchChromium(timeoutMs);
-    }
-    return this.#chromium as Promise<Chromium>;
+  async #startBrowser(kind: BrowserKind, timeoutMs: number): Promise<DrivenBrowser> {
+    const running = await this.#browsers.get(kind)?.catch(() => undefined);
+    if (running?.isConnected) return running;
+    const launched = this.#launch(kind, timeoutMs);
+    this.#browsers.set(kind, launched);
+    return launched;
   }
 
-  async #launchChromium(timeoutMs: number): Promise<Chromium> {
-    const { found, broken } = await this.#findBrowser();
+  async #launch(kind: BrowserKind, timeoutMs: number): Promise<DrivenBrowser> {
+    const { found, broken } = await this.#findBrowser(kind);
     if (found === undefined) {
-      const why = ["no Chrome or Chromium that starts was found on this machine", ...broken].join("; ");
+      const why = [`no ${BROWSER_NAMES[kind]} that starts was found on this machine`, ...broken].join("; ");
       throw new ProtocolError("cannot-start", why);
     }
-    const { Chromium } = await import("./chromium.ts");
+    const { DrivenBrowser } = await import("./driven.ts");
     const { scratch, hardware_gpu: useHardwareGpu } = this.#settings;
-    return Chromium.launch(found, { scratch, useHardwareGpu, timeoutMs });
+    return DrivenBrowser.launch(kind, found, { scratch, useHardwareGpu, timeoutMs });
   }
 
   #startServer(): Promise<PageServer> {
@@ -126,11 +133,12 @@ class Runtimes {
 
   async #load(header: Header): Promise<Frame> {
     const host = this.#host(header);
-    const folder = String(header.model);
-    const shards = await shardsOf(folder);
-    if (host instanceof ThreadHost) return this.#loadFrom(host, header, folder);
+    const place = String(header.model);
+    const { format } = partsOf(host.runtime);
+    const files = await filesOfModel(place, format);
+    if (host instanceof ThreadHost) return this.#loadFrom(host, header, place);
     const server = await this.#startServer();
-    const address = server.addModel(folder, shards);
+    const address = server.addModel(files);
     try {
       return await this.#loadFrom(host, header, address);
     } finally {
@@ -141,6 +149,17 @@ class Runtimes {
   #loadFrom(host: Host, header: Header, source: string): Promise<Frame> {
     return host.exchange({ header: { ...header, source }, body: emptyBody() }, timeoutOf(header));
   }
+}
+
+function partsOf(runtime: string): Parts {
+  const [, name, backend = "wasm", place] = /^(onnxruntime-web|tfjs-([\w-]+))@(node|chromium|firefox)$/.exec(runtime) ?? [];
+  if (name === undefined) throw new ProtocolError("bad-request", `no such runtime: ${runtime}`);
+  return { format: name === "onnxruntime-web" ? "onnx" : "tfjs", backend, place: place as Parts["place"] };
+}
+
+function newThread(runtime: string, { format, backend }: Parts): Host {
+  const bundle = format === "onnx" ? "ort-thread.mjs" : "tfjs-thread.cjs";
+  return new ThreadHost(runtime, path.join(ASSETS, bundle), { backend, assets: ASSETS });
 }
 
 function reply(request: Header, fields: Record<string, unknown>): Frame {

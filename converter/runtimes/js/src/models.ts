@@ -1,8 +1,23 @@
-/** What a model folder may hold before any runtime touches it. */
+/** What of a model a runtime may read, checked before any runtime touches it. */
 
 import { readFile, realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { messageOf, ProtocolError } from "./protocol.ts";
+
+export interface ModelFiles {
+  readonly folder: string;
+  /** The file to open, which names the others. */
+  readonly entry: string;
+  readonly others: readonly string[];
+}
+
+/** An ONNX file, or what the `model.json` of a folder names. */
+export async function filesOfModel(place: string, format: "onnx" | "tfjs"): Promise<ModelFiles> {
+  if (format === "tfjs") return { folder: place, entry: "model.json", others: await shardsOf(place) };
+  const isFile = await stat(place).then((found) => found.isFile()).catch(() => false);
+  if (!isFile) throw new ProtocolError("bad-model", `there is no ONNX file at ${place}`);
+  return { folder: path.dirname(place), entry: path.basename(place), others: [] };
+}
 
 function shardPathsOf(json: unknown): string[] {
   const manifest = (json as { weightsManifest?: unknown } | null)?.weightsManifest;
@@ -14,7 +29,7 @@ function shardPathsOf(json: unknown): string[] {
 }
 
 /** The shards that `model.json` of a folder names: regular files inside that folder, links resolved. */
-export async function shardsOf(folder: string): Promise<string[]> {
+async function shardsOf(folder: string): Promise<string[]> {
   const modelFile = path.join(folder, "model.json");
   let shards: string[];
   try {

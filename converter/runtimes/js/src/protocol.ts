@@ -1,11 +1,26 @@
 /** What Python, the Node process and the page say to each other: frames of a JSON header and a binary body. */
 
-export const STORAGE_TYPES = ["float32", "int32", "bool"] as const;
-export type StorageType = (typeof STORAGE_TYPES)[number];
+/** The array that views the bytes of each element type; bool takes a byte, float16 the two of a half. */
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+} as const;
+export type ElementType = keyof typeof ARRAYS;
+export type Values<T extends ElementType = ElementType> = InstanceType<(typeof ARRAYS)[T]>;
 
 export interface TensorHeader {
   readonly name: string;
-  readonly dtype: StorageType;
+  readonly dtype: ElementType;
   readonly shape: readonly number[];
   /** Where the values begin in the body, a multiple of 8. */
   readonly offset: number;
@@ -13,7 +28,8 @@ export interface TensorHeader {
 }
 
 export type ErrorCode =
-  | "cannot-start" // the runtime is missing or broken on this machine
+  | "cannot-start" // the place to run in is missing or broken on this machine
+  | "no-backend" // the place is there, and the backend doesn't work in it
   | "not-started" // nobody started it, or it was stopped
   | "died" // it started, and went away
   | "timeout"
@@ -128,27 +144,29 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   return frame;
 }
 
-type Values = Float32Array | Int32Array | Uint8Array;
+export function isElementType(name: string): name is ElementType {
+  return Object.hasOwn(ARRAYS, name);
+}
 
 /** The values of one tensor of a frame, without a copy. */
-export function valuesOf(tensor: TensorHeader, body: ArrayBuffer): Values {
-  if (tensor.dtype === "float32") return new Float32Array(body, tensor.offset, tensor.size_bytes / 4);
-  if (tensor.dtype === "int32") return new Int32Array(body, tensor.offset, tensor.size_bytes / 4);
-  return new Uint8Array(body, tensor.offset, tensor.size_bytes);
+export function valuesOf({ dtype, offset, size_bytes }: TensorHeader, body: ArrayBuffer): Values {
+  const type = ARRAYS[dtype];
+  return new type(body, offset, size_bytes / type.BYTES_PER_ELEMENT);
 }
 
 /** Lays tensors out one behind the other, each at a multiple of 8 bytes. */
 export function packTensors(
-  tensors: readonly { name: string; dtype: StorageType; shape: readonly number[]; values: ArrayLike<number> }[],
+  tensors: readonly { name: string; dtype: ElementType; shape: readonly number[]; values: ArrayBufferView }[],
 ): { tensors: TensorHeader[]; body: ArrayBuffer } {
   const headers: TensorHeader[] = [];
   let end = 0;
   for (const { name, dtype, shape, values } of tensors) {
-    const size_bytes = values.length * (dtype === "bool" ? 1 : 4);
-    headers.push({ name, dtype, shape, offset: end, size_bytes });
-    end += Math.ceil(size_bytes / 8) * 8;
+    headers.push({ name, dtype, shape, offset: end, size_bytes: values.byteLength });
+    end += Math.ceil(values.byteLength / 8) * 8;
   }
-  const body = new ArrayBuffer(end);
-  headers.forEach((header, i) => valuesOf(header, body).set(tensors[i]?.values ?? []));
-  return { tensors: headers, body };
+  const body = new Uint8Array(end);
+  tensors.forEach(({ values }, i) => {
+    body.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), headers[i]?.offset);
+  });
+  return { tensors: headers, body: body.buffer };
 }

@@ -6,8 +6,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
+import type { ModelFiles } from "./models.ts";
 
-const PAGE = '<!doctype html><meta charset="utf-8"><title>TF.js</title><script type="module" src="page.js"></script>';
+const ASSET = /^([a-z]+-page\.js|(tfjs-backend|ort)-wasm[a-z-]*\.wasm)$/;
+
+const pageFor = (bundle: string) =>
+  `<!doctype html><meta charset="utf-8"><title>${bundle}</title><script type="module" src="${bundle}.js"></script>`;
 
 const CONTENT_TYPES: Record<string, string> = {
   ".js": "text/javascript",
@@ -40,22 +44,22 @@ export class PageServer {
     this.#address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  /** The page's address; `exchange` gets what it posts. */
-  addPage(name: string, backend: string, exchange: Exchange): string {
+  /** The address of a page that runs a bundle; `exchange` gets what it posts. */
+  addPage(name: string, bundle: string, backend: string, exchange: Exchange): string {
     this.#exchanges.set(name, exchange);
     const query = new URLSearchParams({ page: name, backend });
-    return `http://${this.#address}/${this.#secret}/page.html?${query}`;
+    return `http://${this.#address}/${this.#secret}/${bundle}.html?${query}`;
   }
 
   removePage(name: string): void {
     this.#exchanges.delete(name);
   }
 
-  /** The address of the model.json of a folder, of which nothing but that and `shards` is served. */
-  addModel(folder: string, shards: readonly string[]): string {
+  /** The address of a model's entry; of its folder nothing but the model's files is served. */
+  addModel({ folder, entry, others }: ModelFiles): string {
     const name = String(this.#nextModel++);
-    this.#models.set(name, { folder, files: new Set(["model.json", ...shards]) });
-    return `http://${this.#address}/${this.#secret}/models/${name}/model.json`;
+    this.#models.set(name, { folder, files: new Set([entry, ...others]) });
+    return `http://${this.#address}/${this.#secret}/models/${name}/${encodeURIComponent(entry)}`;
   }
 
   removeModel(address: string): void {
@@ -72,7 +76,10 @@ export class PageServer {
     const [secret, first = "", second = "", ...rest] = pathname.slice(1).split("/").map(decodeURIComponent);
     if (request.headers.host !== this.#address || secret !== this.#secret) return void response.writeHead(404).end();
     if (request.method === "POST" && first === "exchange") return this.#exchange(second, request, response);
-    if (first === "page.html") return void response.writeHead(200, { "content-type": "text/html" }).end(PAGE);
+    const bundle = /^([a-z]+-page)\.html$/.exec(first)?.[1];
+    if (bundle !== undefined) {
+      return void response.writeHead(200, { "content-type": "text/html" }).end(pageFor(bundle));
+    }
     const file = first === "models" ? this.#modelFile(second, rest.join("/")) : this.#asset(first);
     if (file === undefined) return void response.writeHead(404).end();
     const contentType = CONTENT_TYPES[path.extname(file)] ?? "application/octet-stream";
@@ -94,7 +101,7 @@ export class PageServer {
   }
 
   #asset(name: string): string | undefined {
-    return name === "page.js" || /^tfjs-backend-wasm[a-z-]*\.wasm$/.test(name) ? path.join(this.assets, name) : undefined;
+    return ASSET.test(name) ? path.join(this.assets, name) : undefined;
   }
 }
 

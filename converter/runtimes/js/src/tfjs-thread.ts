@@ -1,13 +1,12 @@
-/** The thread in which one Node backend runs, so that a kernel that hangs or dies takes only itself along. */
+/** The thread in which one TF.js backend of Node runs. */
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { parentPort, workerData } from "node:worker_threads";
 import "@tensorflow/tfjs-backend-cpu";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import type { io } from "@tensorflow/tfjs-core";
-import { type Backend, Engine } from "./engine.ts";
-import type { Frame } from "./protocol.ts";
+import { type Backend, TfjsExecutor } from "./tfjs.ts";
+import { serveThread, threadData } from "./thread.ts";
 import { describeWasm } from "./wasm.ts";
 
 const BACKENDS: Record<string, Backend> = {
@@ -29,12 +28,7 @@ function folderHandler(folder: string): io.IOHandler {
   return { load };
 }
 
-const port = parentPort;
-const backend = BACKENDS[String(workerData.backend)];
-if (port === null || backend === undefined) throw new Error(`not a thread, or no backend ${workerData.backend}`);
-setWasmPaths(`${workerData.assets}${path.sep}`);
-const engine = new Engine(backend, folderHandler);
-port.on("message", async (frame: Frame) => {
-  const reply = await engine.serve(frame);
-  port.postMessage(reply, [reply.body]);
-});
+const backend = BACKENDS[threadData.backend];
+if (backend === undefined) throw new Error(`no backend ${threadData.backend}`);
+setWasmPaths(`${threadData.assets}${path.sep}`);
+serveThread(new TfjsExecutor(backend, folderHandler));

@@ -1,13 +1,13 @@
-/** One headless Chromium, and its tabs. */
+/** A headless browser that this process drives, and its tabs. */
 
-import { rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
-import puppeteer, { type Browser } from "puppeteer-core";
-import { type BrowserInfo, environmentFor } from "./browsers.ts";
+import puppeteer, { type Browser, type LaunchOptions } from "puppeteer-core";
+import { type BrowserInfo, type BrowserKind, environmentFor } from "./browsers.ts";
 import type { Tab } from "./hosts.ts";
 import { messageOf, ProtocolError } from "./protocol.ts";
 
-const FLAGS = [
+const CHROMIUM_FLAGS = [
   "--no-sandbox", // containers have none; the only page is our own
   "--disable-quic",
   "--no-first-run",
@@ -15,6 +15,7 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
   "--enable-unsafe-webgpu",
+  "--enable-precise-memory-info", // else performance.memory is rounded, and minutes old
 ];
 
 const SOFTWARE_GPU_FLAGS = [
@@ -24,13 +25,32 @@ const SOFTWARE_GPU_FLAGS = [
   "--use-webgpu-adapter=swiftshader",
 ];
 
-export interface ChromiumOptions {
+export interface DriveOptions {
   readonly scratch: string;
   readonly useHardwareGpu: boolean;
   readonly timeoutMs: number;
 }
 
-export class Chromium {
+/** Chromium's pipe ends with this process, and Chromium ends with its pipe, whatever kills this process. */
+function chromiumOptions(info: BrowserInfo, { scratch, useHardwareGpu }: DriveOptions): LaunchOptions {
+  return {
+    browser: "chrome",
+    args: [...CHROMIUM_FLAGS, ...(useHardwareGpu ? [] : SOFTWARE_GPU_FLAGS)],
+    env: { ...environmentFor(info.path), TMPDIR: scratch },
+    pipe: true,
+  };
+}
+
+/** Firefox speaks WebDriver BiDi over a socket only, and keeps things in the home folder whatever its profile. */
+function firefoxOptions({ scratch }: DriveOptions): LaunchOptions {
+  return {
+    browser: "firefox",
+    extraPrefsFirefox: { "webgl.force-enabled": true },
+    env: { ...process.env, TMPDIR: scratch, HOME: scratch },
+  };
+}
+
+export class DrivenBrowser {
   private constructor(
     private readonly browser: Browser,
     private readonly profile: string,
@@ -38,24 +58,22 @@ export class Chromium {
     readonly version: string,
   ) {}
 
-  /** Its pipe ends with this process, and Chromium ends with its pipe, whatever kills this process. */
-  static async launch(info: BrowserInfo, { scratch, useHardwareGpu, timeoutMs }: ChromiumOptions): Promise<Chromium> {
-    const profile = path.join(scratch, "profile");
+  static async launch(kind: BrowserKind, info: BrowserInfo, options: DriveOptions): Promise<DrivenBrowser> {
+    const profile = path.join(options.scratch, `profile-${kind}`);
     try {
+      await mkdir(profile, { recursive: true });
       const browser = await puppeteer.launch({
+        ...(kind === "firefox" ? firefoxOptions(options) : chromiumOptions(info, options)),
         executablePath: info.path,
-        args: [...FLAGS, ...(useHardwareGpu ? [] : SOFTWARE_GPU_FLAGS)],
         userDataDir: profile,
-        env: { ...environmentFor(info.path), TMPDIR: scratch },
-        pipe: true,
         headless: true,
-        timeout: timeoutMs,
+        timeout: options.timeoutMs,
         handleSIGHUP: false,
         handleSIGINT: false,
         handleSIGTERM: false,
       });
       const version = (await browser.version()).split("/").at(-1) ?? "";
-      return new Chromium(browser, profile, timeoutMs, version);
+      return new DrivenBrowser(browser, profile, options.timeoutMs, version);
     } catch (error) {
       throw new ProtocolError("cannot-start", `the browser ${info.path} does not start: ${messageOf(error)}`, { cause: error });
     }
@@ -76,7 +94,7 @@ export class Chromium {
       page.on("error", (error) => onDeath(error.message)); // the renderer crashed
       page.on("pageerror", (error) => onDeath(messageOf(error))); // an exception that nothing caught
       page.on("console", (message) => process.stderr.write(`${message.text()}\n`));
-      this.browser.once("disconnected", () => onDeath("Chromium ended"));
+      this.browser.once("disconnected", () => onDeath("the browser ended"));
       await page.goto(address, { timeout: this.timeoutMs });
       return { close: () => page.close().catch(() => undefined) };
     } catch (error) {

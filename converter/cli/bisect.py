@@ -1,0 +1,92 @@
+"""`compat-export bisect`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from converter.cli.console import Console, Result, shown_path
+from converter.cli.options import BrowserOption, JsonOption, QuietOption, input_from_text
+from converter.errors import ParityError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from converter.pipeline.bisect import BisectOutcome
+
+
+def bisect(
+    context: typer.Context,
+    target: Annotated[Path, typer.Argument(metavar="ARTIFACT|MODEL.onnx", help="An artifact, or an ONNX model.")],
+    runtime: Annotated[str, typer.Option(metavar="NAME", help="The TF.js runtime to look into.")],
+    samples: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A set of inputs: a .safetensors file. Default: the test vectors."),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="NAME=DIMS", help="As for convert: what an ONNX model's input takes."),
+    ] = None,
+    atol: Annotated[float | None, typer.Option(min=0, help="The absolute error to allow.")] = None,
+    rtol: Annotated[float | None, typer.Option(min=0, help="The relative error to allow.")] = None,
+    to: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where to write the smallest model found that fails by itself.")
+    ] = Path("reproducer"),
+    browser: BrowserOption = None,
+    _json: JsonOption = False,
+    _quiet: QuietOption = False,
+) -> Result:
+    """Find the first node of a model that a runtime computes otherwise than onnxruntime.
+
+    Exits with 5 if there is one, and with 0 if the runtime agrees on every sample.
+
+    [bold]Examples[/]
+      compat-export bisect artifacts/compatibility/1.0.0 --runtime tfjs-wasm@node
+      compat-export bisect model.onnx --runtime tfjs-webgl@chromium --input x=batch,3,224,224
+    """
+    from converter.pipeline.bisect import bisect as run
+    from converter.pipeline.target import open_target
+
+    console: Console = context.obj
+    flags: dict[str, Any] = {"inputs": [input_from_text(text) for text in inputs]} if inputs else {}
+    opened = open_target(target, flags=flags, inputs=samples, atol=atol, rtol=rtol)
+    with console.progress() as emit:
+        outcome = run(opened, runtime, browser=browser, emit=emit)
+    folder = to if outcome.write_reproducer(to) else None
+    document = outcome.as_json() | {
+        "reproducer": folder and shown_path(folder),
+        "command": folder and outcome.command(folder),
+    }
+    found = outcome.divergence
+    return Result(
+        document,
+        essential=found.node.name if found else "agrees",
+        view=lambda: _view(outcome, folder),
+        exit_code=ParityError.exit_code if found else 0,
+    )
+
+
+def _view(outcome: "BisectOutcome", folder: Path | None) -> Iterable["RenderableType"]:
+    from rich.markup import escape
+
+    found = outcome.divergence
+    if found is None:
+        yield f"[green]agrees[/] {escape(outcome.info.name)} with onnxruntime on {outcome.n_samples:,} samples"
+        return
+    place = f"{outcome.info.name} at node {found.node}, on {found.sample}"
+    yield f"[bold red]diverges[/] {escape(place)}"
+    yield f"  value  {escape(found.gap.value)}: {escape(str(found.gap))}"
+    for name, (dtype, shape) in found.inputs.items():
+        yield f"  reads  {escape(f'{name} {dtype}{list(shape)}')}"
+    if found.pass_name:
+        yield f"  only with the pass {escape(found.pass_name)}: without it, and those after it, the model agrees"
+    if found.is_alone:
+        yield "  the node goes wrong by itself, on the inputs that onnxruntime has there"
+    elif found.piece:
+        yield f"  the node goes wrong with {len(found.piece.nodes) - 1:,} nodes before it, and not alone"
+    if folder:
+        yield f"[bold]reproducer[/] {escape(shown_path(folder))}"
+        yield f"  {escape(outcome.command(folder))}"
+    else:
+        yield "  no smaller model was found that goes wrong by itself"

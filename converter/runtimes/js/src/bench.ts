@@ -1,0 +1,51 @@
+/** Measures a model the way an app uses it. */
+
+import * as tf from "@tensorflow/tfjs-core";
+import { type Loaded, openTensors, runModel } from "./loaded.ts";
+import type { TensorHeader } from "./protocol.ts";
+
+/** What `n_runs` predictions took, and what they left behind. */
+export interface BenchReply extends Record<string, unknown> {
+  readonly predict_ms: readonly number[];
+  /** The tensors that were alive after each run: a model that doesn't leak ends with as many as it began with. */
+  readonly n_tensors: readonly number[];
+  readonly peak_bytes: number;
+  readonly heap_bytes: number | null;
+}
+
+/** Every tensor that goes in or comes out is disposed by hand, and nothing is tidied up behind the model's back. */
+export async function bench(
+  loaded: Loaded,
+  tensors: readonly TensorHeader[],
+  body: ArrayBuffer,
+  nRuns: number,
+): Promise<BenchReply> {
+  const predict_ms: number[] = [];
+  const n_tensors: number[] = [];
+  for (let run = 0; run < nRuns; run++) {
+    predict_ms.push(await predictOnce(loaded, tensors, body));
+    n_tensors.push(tf.memory().numTensors);
+  }
+  const { peakBytes } = await tf.profile(async () => {
+    await predictOnce(loaded, tensors, body);
+    return [];
+  });
+  return { predict_ms, n_tensors, peak_bytes: Math.max(peakBytes, tf.memory().numBytes), heap_bytes: heapBytes() };
+}
+
+async function predictOnce(loaded: Loaded, tensors: readonly TensorHeader[], body: ArrayBuffer): Promise<number> {
+  const began = performance.now();
+  const inputs = openTensors(tensors, body);
+  const outputs = await runModel(loaded, inputs);
+  await Promise.all(outputs.map((tensor) => tensor.data()));
+  const took = performance.now() - began;
+  tf.dispose([...Object.values(inputs), ...outputs]);
+  return took;
+}
+
+/** The JavaScript heap of this thread or page, without the buffers of tensors; null where nobody tells. */
+function heapBytes(): number | null {
+  const { memory } = performance as { memory?: { usedJSHeapSize: number } };
+  if (memory !== undefined) return memory.usedJSHeapSize;
+  return typeof process === "undefined" ? null : process.memoryUsage().heapUsed;
+}

@@ -1,0 +1,42 @@
+"""Transposes quantized weights before the graph runs, though they are only widened and scaled when it does."""
+
+import numpy as np
+
+from converter.tfjs.graph import Graph, Node, Ref
+from converter.tfjs.rewrite import Rewrite, rewrite
+
+_SCALING = frozenset({"AddV2", "Mul", "RealDiv", "Sub"})
+
+
+def transpose_constants(graph: Graph) -> Graph:
+    """The graph with the Transpose of what Cast and arithmetic make of constants done on the constants themselves."""
+    return rewrite(graph, lambda rw: lambda node: _transpose(rw, node))
+
+
+def _transpose(rw: Rewrite, node: Node) -> bool:
+    if node.op != "Transpose" or rw.known(node.inputs[0]) is not None:
+        return False
+    perm = rw.known(node.inputs[1])
+    if perm is None or not _is_made_of_constants(rw, node.inputs[0]):
+        return False
+    return rw.forward(node, _moved(rw, node.inputs[0], tuple(int(axis) for axis in perm)))
+
+
+def _is_made_of_constants(rw: Rewrite, old: Ref) -> bool:
+    if rw.known(old) is not None:
+        return True
+    producer = rw.source.nodes[old.node]
+    return (producer.op == "Cast" or producer.op in _SCALING) and all(
+        _is_made_of_constants(rw, operand) for operand in producer.inputs
+    )
+
+
+def _moved(rw: Rewrite, old: Ref, perm: tuple[int, ...]) -> Ref:
+    """What an old value, broadcast to as many axes as there are in `perm`, becomes when they are reordered."""
+    array = rw.known(old)
+    if array is not None:
+        wide = array.reshape((1,) * (len(perm) - array.ndim) + array.shape) if array.ndim else array
+        return rw.data(np.ascontiguousarray(np.transpose(wide, perm)) if array.ndim else array, f"{old.node}/moved")
+    producer = rw.source.nodes[old.node]
+    operands = [_moved(rw, operand, perm) for operand in producer.inputs]
+    return rw.emit(producer.op, *operands, name=f"{producer.name}/moved", **producer.attrs)
