@@ -179,8 +179,9 @@ def _compare_real(name: str, reference: np.ndarray, candidate: np.ndarray, toler
         same = (reference == candidate) | (np.isnan(reference) & np.isnan(candidate))
         gap = np.where(same, 0.0, np.abs(candidate - reference))
         gap = np.where(np.isnan(gap), inf, gap)
-        needed = np.where(gap > tolerance.rtol * size, gap - tolerance.rtol * size, 0.0)
-    bad = int(np.count_nonzero(gap > tolerance.atol + tolerance.rtol * size))
+        share = tolerance.rtol * size
+        needed = np.where(gap > share, gap - share, 0.0)
+        bad = int(np.count_nonzero(gap > tolerance.atol + share))
     index = tuple(int(i) for i in np.unravel_index(np.argmax(needed), gap.shape))
     return TensorVerdict(
         name,

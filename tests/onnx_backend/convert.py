@@ -56,16 +56,17 @@ def convert(case: SuiteCase, folder: Path) -> Converted | Refused:
         return compiled
     for names in _choices(model, data_sets):
         bound = _compile(_with_constants(model, names, data_sets[0]), case.name)
-        if isinstance(bound, Compiled) and _computes(bound):
-            data = [_without(data_sets[0], names)]
-            return _written(bound, Converted(folder, data, names or (DIMENSIONS,), is_adapted))
+        data = _without(data_sets[0], names)
+        if isinstance(bound, Compiled) and _computes(bound, data):
+            return _written(bound, Converted(folder, [data], names or (DIMENSIONS,), is_adapted))
         if isinstance(bound, Refused) and "must be known" not in bound.reason:
             compiled = bound  # what is wrong even when all that can be known is known
     return compiled
 
 
 def _asks_for_more(refused: Refused) -> bool:
-    return "must be known" in refused.reason or "--bind" in refused.reason
+    """Whether more knowledge of the inputs might help."""
+    return any(words in refused.reason for words in ("must be known", "is unknown", "--bind"))
 
 
 def _compile(model: onnx.ModelProto, name: str) -> Compiled | Refused:
@@ -119,11 +120,11 @@ def _without(data: DataSet, names: Sequence[str]) -> DataSet:
     return DataSet({name: value for name, value in data.inputs.items() if name not in names}, data.outputs)
 
 
-def _computes(compiled: Compiled) -> bool:
-    """Whether some output is empty or computed from an input: else binding has left nothing to prove."""
-    nodes = compiled.graph.nodes
-    if any(0 in (compiled.graph.type_of(ref).shape or ()) for ref in compiled.graph.outputs.values()):
+def _computes(compiled: Compiled, data: DataSet) -> bool:
+    """Whether an output comes from an input, as far as there are values: else binding has left nothing to prove."""
+    if any(value.size == 0 for value in [*data.inputs.values(), *data.outputs]):
         return True
+    nodes = compiled.graph.nodes
     waiting = [ref.node for ref in compiled.graph.outputs.values()]
     seen: set[str] = set()
     while waiting:

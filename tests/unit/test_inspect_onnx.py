@@ -30,7 +30,9 @@ nested (float[m] x, bool c) => (float[m] y)
 {
     h = custom.Magic(x)
     t = mine.Twice(h)
-    y = If (c) <then_branch = yes () => (float[m] z) { z = Relu(t) }, else_branch = no () => (float[m] s) { s = custom.Spell(t) }>
+    y = If (c) <
+        then_branch = yes () => (float[m] z) { z = Relu(t) },
+        else_branch = no () => (float[m] s) { s = custom.Spell(t) }>
 }
 <opset_import: ["" : 18], domain: "mine">
 Twice (v) => (w) { w = Add(v, v) }

@@ -6,7 +6,7 @@ import numpy as np
 
 from converter.lowering import host
 from converter.lowering.context import LoweringContext
-from converter.lowering.legal import cast, reshape, wrapped
+from converter.lowering.legal import cast, reshape, select, wrapped
 from converter.lowering.registry import lowers
 from converter.tfjs.graph import Ref
 
@@ -92,13 +92,30 @@ def lower_mod(ctx: LoweringContext) -> None:
     """
     a, b = ctx.operand(0), ctx.operand(1)
     if not ctx.attr("fmod", 0):
-        is_size = ctx.type(a).dtype == "int32" and host.is_on_host(ctx, a) and host.is_on_host(ctx, b)
-        whole = ctx.emit("Mul", ctx.emit("FloorDiv", a, b), b) if is_size else None
-        ctx.result(ctx.emit("FloorMod", a, b) if whole is None else ctx.emit("Sub", a, whole))
+        ctx.result(_floor_mod(ctx, a, b))
         return
     remainder = ctx.emit("FloorMod", ctx.emit("Abs", a), ctx.emit("Abs", b))
     sign = ctx.emit("Sign", a) if ctx.type(a).dtype == "float32" else _sign(ctx, a)
     ctx.result(ctx.emit("Mul", sign, remainder))
+
+
+def _floor_mod(ctx: LoweringContext, a: Ref, b: Ref) -> Ref:
+    """A mod B with the sign of B; where B is infinite and A isn't, that is A or B, whichever has the sign of B."""
+    if ctx.type(a).dtype == "int32":
+        is_size = host.is_on_host(ctx, a) and host.is_on_host(ctx, b)
+        whole = ctx.emit("Mul", ctx.emit("FloorDiv", a, b), b) if is_size else None
+        return ctx.emit("FloorMod", a, b) if whole is None else ctx.emit("Sub", a, whole)
+    remainder, known = ctx.emit("FloorMod", a, b), ctx.known(1)
+    if known is not None and np.isfinite(known).all():
+        return remainder
+    infinity, zero = ctx.data(np.inf), ctx.data(0.0)
+    is_past = ctx.emit("LogicalAnd", ctx.emit("Equal", ctx.emit("Abs", b), infinity), _is_finite(ctx, a))
+    differs = ctx.emit("Less", ctx.emit("Mul", ctx.emit("Sign", a), ctx.emit("Sign", b)), zero)
+    return select(ctx, is_past, select(ctx, differs, b, a), remainder)
+
+
+def _is_finite(ctx: LoweringContext, x: Ref) -> Ref:
+    return ctx.emit("Less", ctx.emit("Abs", x), ctx.data(np.inf))
 
 
 @lowers("Pow", since=(7, 12, 13, 15))

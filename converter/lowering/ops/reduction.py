@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from converter.dtypes import INT32_HIGHEST, INT32_LOWEST, DType
 from converter.lowering import host
 from converter.lowering.context import LoweringContext
 from converter.lowering.legal import cast
@@ -12,6 +13,7 @@ from converter.lowering.reduce import Axes, reduce_axes
 from converter.lowering.registry import lowers
 from converter.tfjs.graph import Ref
 
+BIND = "make the axes a constant of the model, or fix sizes with `--bind name=size`"
 LARGEST = float(np.finfo(np.float32).max)
 AXES_FROM_INPUT = {"ReduceSum": 13}  # the other operators: since 18
 NEUTRAL = {
@@ -116,13 +118,23 @@ def _axes(ctx: LoweringContext) -> Axes:
 
 def _of_nothing(ctx: LoweringContext) -> Ref | None:
     """The result where no elements are reduced at all: each operator has its own."""
-    type_ = ctx.output_type() if 0 in ctx.dims(ctx.operand(0)) else None
-    if type_ is None or type_.shape is None or not type_.is_static:
+    if 0 not in ctx.dims(ctx.operand(0)):
         return None
-    value = NEUTRAL[ctx.node.op]
-    if not type_.dtype.is_float:
-        if not np.isfinite(value):
-            ctx.refuse("a reduction of no integers has no value")
-        value = int(value)
+    type_ = ctx.output_type()
+    if type_.shape is None or not type_.is_static:
+        ctx.refuse("what is left of a value without elements must be known before the graph runs", hint=BIND)
     shape = [int(dim or 0) for dim in type_.shape]
-    return ctx.data(np.full(shape, value, dtype=type_.dtype.storage))
+    return ctx.data(np.full(shape, _neutral(ctx, type_.dtype), dtype=type_.dtype.storage))
+
+
+def _neutral(ctx: LoweringContext, dtype: DType) -> float:
+    """What a reduction of nothing gives; the end of an integer's range stands for an infinity."""
+    value = NEUTRAL[ctx.node.op]
+    if dtype.is_float or np.isfinite(value):
+        return value
+    if dtype.name == "bool" and not np.isnan(value):
+        return float(value > 0)
+    end = dtype.highest if value > 0 else dtype.lowest
+    if end is None or np.isnan(value) or not INT32_LOWEST <= end <= INT32_HIGHEST:
+        ctx.refuse(f"a reduction of no {dtype.name} elements has no value that TF.js can hold")
+    return end

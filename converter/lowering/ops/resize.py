@@ -1,7 +1,7 @@
 """Values resampled along some of their axes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from converter.lowering.spatial import to_channels_first, to_channels_last
 from converter.lowering.window import BIND
 from converter.tfjs.graph import Dim, Ref
 
-SAMPLE_SIZES = (2, 3, 5, 8, 13, 32)  # what a dynamic axis is tried with to see whether TF.js's kernel does the same
+SAMPLE_SIZES = (1, 2, 3, 5, 8, 13, 32)  # what a dynamic axis is tried with to see whether TF.js's kernel does the same
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class _Axis:
         if (scaling := self.scaling) is not None:
             return [scaling]
         if self.scale is not None:
-            return [Scaling(n, int(n * self.scale), self.scale) for n in SAMPLE_SIZES]
+            return [Scaling(n, int(n * self.scale), self.scale, self.roi) for n in SAMPLE_SIZES]
         targets = SAMPLE_SIZES if self.n_out is None else (self.n_out,)
         sizes = SAMPLE_SIZES if not isinstance(self.n_in, int) else (self.n_in,)
-        return [Scaling(n, target, target / n) for n in sizes for target in targets]
+        return [Scaling(n, target, target / n, self.roi) for n in sizes for target in targets]
 
 
 @lowers("Resize", since=(11, 13, 18, 19))
@@ -181,6 +181,8 @@ def _resize(ctx: LoweringContext, x: Ref, sampling: Sampling, axes: Sequence[_Ax
         ctx.refuse(f"mode is {sampling.mode!r}; ONNX knows nearest, linear and cubic")
     storage = ctx.type(x).dtype
     spatial = ctx.rank(x) in (3, 4) and all(axis.index >= 2 for axis in changed)
+    if sampling.coordinates == "pytorch_half_pixel" and any(axis.n_out is None for axis in changed):
+        x, sampling = _first_where_one(ctx, x, changed), replace(sampling, coordinates="half_pixel")
     flags = tfjs_flags(sampling, [sample for axis in changed for sample in axis.samples()]) if spatial else None
     if not changed:
         return x
@@ -192,6 +194,21 @@ def _resize(ctx: LoweringContext, x: Ref, sampling: Sampling, axes: Sequence[_Ax
     if len(known) < len(changed):
         ctx.refuse("TF.js has no such kernel for sizes that only the running graph knows", BIND)
     return _by_constants(ctx, x, sampling, known, filler)
+
+
+def _first_where_one(ctx: LoweringContext, x: Ref, axes: Sequence[_Axis]) -> Ref:
+    """`x` with the first element only along each axis that is resized to one element, which PyTorch looks there for.
+
+    All that is left to do then is what half_pixel does.
+    """
+    one = host.number(ctx, 1)
+    shape: list[Size | Ref] = list(host.sizes(ctx, x))
+    for axis in axes:
+        size, target = host.as_vector(ctx, host.sizes(ctx, x)[axis.index]), axis.target
+        if isinstance(target, Ref):
+            more = ctx.emit("Minimum", ctx.emit("Sub", target, one), one)
+            shape[axis.index] = ctx.emit("AddV2", ctx.emit("Mul", ctx.emit("Sub", size, one), more), one)
+    return ctx.emit("Slice", x, ctx.param([0] * len(shape)), host.shape_vector(ctx, shape))
 
 
 def _by_kernel(ctx: LoweringContext, x: Ref, axes: Sequence[_Axis], op: str, attrs: dict[str, bool]) -> Ref:

@@ -54,6 +54,13 @@ CASES = [
         {"A": np.float32([-4.3, 7.2, 5.0, 4.3]), "B": np.float32([2.1, -3.4, 8.0, -2.1])},
         {"fmod": 1},
     ),
+    Case(
+        "mod-infinite",
+        "Mod",
+        {"A": np.float32([-3, 3, -1, 1, 0]), "B": np.float32([np.inf, np.inf, -np.inf, -np.inf, np.inf])},
+        opset=28,
+        reference="evaluator",
+    ),
     Case("mod-fmod-int", "Mod", {"A": SIGNED, "B": DIVISORS}, {"fmod": 1}, outputs=INT32),
     Case("pow-1", "Pow", {"A": BASES, "B": (3, 4)}, {"broadcast": 1}, opset=6, reference=np.power),
     Case(

@@ -1,5 +1,5 @@
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from tests.ops.case import Case
 
@@ -97,6 +97,18 @@ SPECIAL = [
     reduced("of-nothing", "ReduceSum", np.zeros((2, 0, 3), np.float32), (1,)),
     reduced("of-nothing-prod", "ReduceProd", np.zeros((2, 0, 3), np.float32), (1,), keepdims=0),
     reduced("of-nothing-l2", "ReduceL2", np.zeros((0,), np.float32), (0,)),
+    *(
+        reduced(
+            f"of-nothing-{np.dtype(dtype).name}",
+            op,
+            np.zeros((2, 0, 3), dtype),
+            (1,),
+            opset=20,
+            outputs={"Y": helper.np_dtype_to_tensor_dtype(np.dtype(dtype))},
+            reference="evaluator",
+        )
+        for op, dtype in (("ReduceMax", np.bool_), ("ReduceMin", np.bool_), ("ReduceMax", np.int8))
+    ),
     reduced("to-nothing", "ReduceSum", np.zeros((0, 3), np.float32), (1,)),
     reduced("spatial-mean", "ReduceMean", (2, 16, 14, 14), (2, 3)),
     reduced("float16", "ReduceMean", np.float16([[1, 2], [3, 5]]), (1,), outputs={"Y": TensorProto.FLOAT16}),

@@ -13,6 +13,12 @@ EMPTY = np.float32([])
 STATISTICS = {"scale": (2,), "B": (2,), "mean": (2,), "var": np.float32([1, 2])}
 REFUSED = [
     (
+        Case("crop", "Resize", {"X": IMAGE, "roi": np.float32([0, 0, 0.2, 0.2, 1, 1, 0.8, 0.8]), "scales": EMPTY,
+                                "sizes": np.int64([1, 2, 3, 3])},
+             {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"}, constants=["roi", "scales"]),
+        "sizes that only the running graph knows", "--bind",
+    ),
+    (
         Case("same-lower", "Conv", {"X": IMAGE, "W": (3, 2, 3, 3)}, {"auto_pad": "SAME_LOWER", "strides": [2, 2]},
              declared=ANY_SIZE),
         "auto_pad SAME_LOWER over a dynamic size", "--bind",

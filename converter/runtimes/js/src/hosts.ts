@@ -96,6 +96,7 @@ export interface Tab {
 
 export class PageHost extends Host {
   #tab: Tab | undefined;
+  #address: string | undefined;
   #idle: ServerResponse | undefined;
   #unsent: Frame | undefined;
 
@@ -112,8 +113,8 @@ export class PageHost extends Host {
     newTab: (address: string, onDeath: (reason: string) => void) => Promise<Tab>,
   ): Promise<void> {
     const meet = (answer: Uint8Array, response: ServerResponse) => this.#meet(answer, response);
-    const address = this.server.addPage(this.runtime, bundle, backend, meet);
-    this.#tab = await newTab(address, (reason) => {
+    this.#address = this.server.addPage(bundle, backend, meet);
+    this.#tab = await newTab(this.#address, (reason) => {
       this.fail(new ProtocolError("died", `${this.runtime} died: ${reason}`));
     });
     if (!this.isAlive) await this.#tab.close();
@@ -139,7 +140,7 @@ export class PageHost extends Host {
   }
 
   protected override async dispose(): Promise<void> {
-    this.server.removePage(this.runtime);
+    if (this.#address !== undefined) this.server.removePage(this.#address);
     this.#idle?.destroy();
     await this.#tab?.close();
   }

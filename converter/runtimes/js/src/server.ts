@@ -29,6 +29,7 @@ export class PageServer {
   readonly #secret = randomBytes(16).toString("hex");
   #server: Server | undefined;
   #nextModel = 1;
+  #nextPage = 1;
   #address = "";
 
   constructor(private readonly assets: string) {}
@@ -44,15 +45,19 @@ export class PageServer {
     this.#address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  /** The address of a page that runs a bundle; `exchange` gets what it posts. */
-  addPage(name: string, bundle: string, backend: string, exchange: Exchange): string {
+  /**
+   * The address of a page that runs a bundle; `exchange` gets what it posts. No other page ever has this address: when
+   * its connection is cut, Chromium posts again, and a dying page must not answer for the one that comes after it.
+   */
+  addPage(bundle: string, backend: string, exchange: Exchange): string {
+    const name = String(this.#nextPage++);
     this.#exchanges.set(name, exchange);
     const query = new URLSearchParams({ page: name, backend });
     return `http://${this.#address}/${this.#secret}/${bundle}.html?${query}`;
   }
 
-  removePage(name: string): void {
-    this.#exchanges.delete(name);
+  removePage(address: string): void {
+    this.#exchanges.delete(new URL(address).searchParams.get("page") ?? "");
   }
 
   /** The address of a model's entry; of its folder nothing but the model's files is served. */
