@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from converter import __version__
-from converter.cli import bench, bisect, config, convert, doctor, inspect, release, serve, train, verify
+from converter.cli import bench, bisect, client, config, convert, doctor, inspect, release, serve, train, verify
 from converter.cli.console import Console, Result
 from converter.cli.exit_codes import exit_codes
 
@@ -60,4 +60,5 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(client.app, name="client")
 app.add_typer(config.app, name="config")
