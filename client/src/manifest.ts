@@ -25,6 +25,9 @@ export interface Feature {
   readonly high: number;
   readonly transform: string;
   readonly scale: number;
+  readonly mean?: number | null;
+  readonly std?: number | null;
+  readonly missing?: "refuse" | number;
   readonly description?: string;
 }
 
