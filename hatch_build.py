@@ -8,7 +8,15 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 JS = Path("converter", "runtimes", "js")
-BUNDLES = ("worker.cjs", "tfjs-thread.cjs", "ort-thread.mjs", "tfjs-page.js", "ort-page.js")
+BUNDLES = (
+    "worker.cjs",
+    "tfjs-thread.cjs",
+    "layers-thread.cjs",
+    "ort-thread.mjs",
+    "tfjs-page.js",
+    "layers-page.js",
+    "ort-page.js",
+)
 DEVELOPMENT_PACKAGE = "typescript"
 
 

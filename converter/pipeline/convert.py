@@ -17,10 +17,10 @@ from converter.artifact.manifest import (
 )
 from converter.artifact.store import Draft, FormatPlan, ensure_free
 from converter.artifact.vectors import Vectors, save_vectors
-from converter.config import ResolvedConfig, TensorSpec
+from converter.config import Config, ResolvedConfig, TensorSpec
 from converter.errors import ConfigError
-from converter.features import Feature
 from converter.fileio import canonical_json
+from converter.layers import LAYERS_FOLDER
 from converter.onnx_model import save
 from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
@@ -29,7 +29,7 @@ from converter.parity.samples import read_samples
 from converter.parity.verdict import ParityReport
 from converter.pipeline.bind import bound
 from converter.pipeline.budgets import exceeded_metrics, exceeded_size, raise_if_exceeded
-from converter.pipeline.compile import Compiled, compile_onnx, write_graph
+from converter.pipeline.compile import Compiled, compile_onnx, write_also, write_graph
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
 from converter.pipeline.metrics import metrics_of
 from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of
@@ -42,6 +42,7 @@ from converter.report.page import html_from_facts
 from converter.report.spread import SpreadCollector
 from converter.runtimes import RuntimePool
 from converter.runtimes.base import Runtime
+from converter.runtimes.catalog import LAYERS_RUNTIMES
 
 METRICS_HINT = "train the model to what the budget asks for (compat-export train), or change the budget"
 TOOLCHAIN = ("numpy", "onnx", "onnxscript", "torch")
@@ -91,6 +92,7 @@ def convert(
     with Draft(root, config.name, config.version) as draft:
         save(source.onnx, draft.folder / "model.onnx")
         fetched_bytes = sum(file.stat().st_size for file in write_graph(compiled, draft.folder / "tfjs"))
+        write_also(compiled, config.also, draft.folder)
         raise_if_exceeded(exceeded_size(config.budgets, fetched_bytes), hint="allow more, or make the model smaller")
         if config.features:
             write_types(draft.folder / CLIENT_FOLDER, config.name, config.version, config.features)
@@ -107,7 +109,7 @@ def convert(
         (draft.folder / REPORT_NAME).write_text(html_from_facts(replace(facts, timings=())), encoding="utf-8")
         emit(StepStarted("publish"))
         contents = _contents(resolved, source, compiled, proof, source_date_epoch)
-        artifact = draft.publish(contents, _formats(source, config.features))
+        artifact = draft.publish(contents, _formats(source, config))
     emit(StepFinished("publish", str(artifact.folder)))
     return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None)
 
@@ -126,7 +128,7 @@ def _prove(
         names = [feature.name for feature in resolved.config.features]
         samples += read_samples(resolved.path(settings.samples), source.inputs, names)
     with RuntimePool(browser=browser) as pool:
-        names, not_run = choose_runtimes(pool, asked or settings.runtimes, always=("onnxruntime",))
+        names, not_run = _runtimes(pool, resolved.config, asked)
         if source.module is None and "torch" in names:
             raise ConfigError("an ONNX source has no PyTorch module", where="runtimes", hint="drop torch from the list")
         reference = reference_of(_reference_runtime(source, pool), folder / "model.onnx", samples, emit=emit)
@@ -135,6 +137,17 @@ def _prove(
         spreads = spreads_of(reference, agreement, models)
         report = prove(pool, reference, models, samples, agreement, not_run=not_run, emit=emit, on_outputs=spreads)
     return _Proof(report, samples, reference, spreads)
+
+
+def _runtimes(pool: RuntimePool, config: Config, asked: tuple[str, ...] | None) -> tuple[list[str], dict[str, str]]:
+    """The runtimes of the proof; none of its formats goes unproved, whatever list was asked for."""
+    has_layers = "layers" in config.also
+    names, not_run = choose_runtimes(
+        pool, asked or config.parity.runtimes, always=("onnxruntime",), has_layers=has_layers
+    )
+    if has_layers and not set(LAYERS_RUNTIMES) & set(names):
+        names.append(LAYERS_RUNTIMES[0])
+    return names, not_run
 
 
 def _reference_runtime(source: Source, pool: RuntimePool) -> Runtime:
@@ -214,9 +227,10 @@ def _toolchain(source: Source, proof: _Proof | None) -> dict[str, str]:
     return versions | (dict(proof.reference.info.versions) if proof else {})
 
 
-def _formats(source: Source, features: Sequence[Feature]) -> list[FormatPlan]:
+def _formats(source: Source, config: Config) -> list[FormatPlan]:
     parents = [source.checkpoint] if source.checkpoint else []
     onnx_parent = source.checkpoint.name if source.checkpoint else None
-    types = [FormatPlan("types", CLIENT_FOLDER)] if features else []
+    types = [FormatPlan("types", CLIENT_FOLDER)] if config.features else []
+    layers = [FormatPlan(LAYERS_FOLDER, LAYERS_FOLDER, parent="tfjs")] if "layers" in config.also else []
     tfjs = FormatPlan("tfjs", "tfjs", parent="onnx")
-    return [*parents, FormatPlan("onnx", "model.onnx", parent=onnx_parent), tfjs, *types]
+    return [*parents, FormatPlan("onnx", "model.onnx", parent=onnx_parent), tfjs, *layers, *types]

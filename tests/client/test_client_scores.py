@@ -10,7 +10,7 @@ import torch
 
 from converter.config import resolve
 from converter.runtimes.torch_ import TorchRuntime
-from converter.training import input_spec, reference_factory
+from converter.training.network import input_spec, reference_factory
 from tests.client.conftest import Node
 
 N_ROWS = 1000
