@@ -139,6 +139,8 @@ export class Server {
   readonly requests: string[] = [];
   /** While this is set, there is no answer. */
   isDown = false;
+  /** No answer comes before this. */
+  gate: Promise<void> = Promise.resolve();
 
   constructor(recipe: Recipe = WEIGHTED_SUM) {
     this.files = build(recipe);
@@ -148,6 +150,7 @@ export class Server {
     const path = String(input).slice(URL_OF_ARTIFACT.length);
     this.requests.push(path);
     await new Promise((resolve) => setTimeout(resolve));
+    await this.gate;
     init?.signal?.throwIfAborted();
     if (this.isDown) throw new TypeError("Failed to fetch");
     const bytes = this.files.get(path);

@@ -18,7 +18,7 @@ export interface Measured {
 async function measure(url: string, backend: BackendName, rows: readonly Record<string, number>[]): Promise<Measured> {
   const model = new ScoringModel(url, { backend, wasmPaths: "../wasm/" });
   await model.warmUp();
-  const service = createScoringService({
+  const service = createScoringService<Record<string, number>>({
     model,
     fallback: () => {
       throw new Error("no prediction may need the fallback");

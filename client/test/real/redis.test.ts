@@ -173,7 +173,7 @@ test("a Redis that hangs is left alone", async () => {
 test("a Redis that was never there is as good as empty", async () => {
   await redis.kill();
   const lost = connectionTo(redis);
-  const service = createScoringService<Pair>({ model, cache: redisCache(lost) });
+  const service = createScoringService<Pair>({ model, cache: redisCache(lost), fallback: () => 0 });
   const connecting = lost.connect().catch(() => undefined);
   expect(await service.score({ given: 2, received: 2 })).toMatchObject({ source: "model", score: 4 / 128 });
   lost.destroy();
@@ -192,10 +192,10 @@ test("all processes share it, and a new version answers with no old score", asyn
 });
 
 test("scores are forgotten in time", async () => {
-  const [pair, service] = [{ given: 5, received: 5 }, serviceOf({ ...PATIENT, ttl_ms: 40 })];
+  const [pair, service] = [{ given: 5, received: 5 }, serviceOf({ ...PATIENT, ttl_ms: 1_000 })];
   await service.score(pair);
   expect(await service.score(pair)).toMatchObject({ source: "cache" });
-  await new Promise((resolve) => setTimeout(resolve, 60));
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
   expect(await service.score(pair)).toMatchObject({ source: "model" });
 });
 

@@ -16,7 +16,7 @@ const FIELDS: readonly Field[] = [
   { name: "likesReceived", label: "Likes received", unit: "in 30 days", max: 30, value: 5 },
   { name: "commentsCount", label: "Comments", unit: "in 30 days", max: 150, value: 20 },
   { name: "proximityKm", label: "Distance", unit: "km", max: 300, value: 12 },
-  { name: "responseTimeMs", label: "Response time", unit: "ms", max: 180_000, value: 20_000 },
+  { name: "responseTimeMs", label: "Response time", unit: "ms", max: 60_000, value: 20_000 },
   { name: "sharedInterestsCount", label: "Shared interests", unit: "", max: 20, value: 6 },
   { name: "ageGap", label: "Age gap", unit: "years", max: 40, value: 3 },
   { name: "bigFiveCompatibility", label: "Big Five", unit: "share", max: 1, value: 0.7 },
