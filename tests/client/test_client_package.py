@@ -25,6 +25,8 @@ def test_the_main_entry_is_small(node: Node, package: Path, tmp_path: Path) -> N
     node("node_modules/esbuild/bin/esbuild", package / "index.js", "--log-level=error", *flags)
     size = len(gzip.compress(bundle.read_bytes(), 9))
     assert 1000 < size < BUDGETS["main_entry_gzip_bytes"]
+    imported = re.findall(r"(import\(|from ?)\"@tensorflow", bundle.read_text())
+    assert set(imported) == {"import("}, "TF.js has to be imported when a model loads, not before"
 
 
 def test_what_an_app_does_not_import_is_left_out(node: Node, package: Path, tmp_path: Path) -> None:
