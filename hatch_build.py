@@ -15,7 +15,9 @@ BUNDLES = (
     "ort-thread.mjs",
     "tfjs-page.js",
     "layers-page.js",
+    "bundle-page.js",
     "ort-page.js",
+    "bundle.mjs",
 )
 DEVELOPMENT_PACKAGE = "typescript"
 
@@ -52,7 +54,7 @@ def needs_install(folder: Path, *, with_development: bool) -> bool:
 
 
 def sources(folder: Path) -> Iterator[Path]:
-    yield from folder.joinpath("src").rglob("*.ts")
+    yield from (path for path in folder.joinpath("src").rglob("*") if path.suffix in {".mjs", ".ts"})
     yield folder / "build.mjs"
     yield folder / "package-lock.json"
 
