@@ -41,6 +41,10 @@ class Output(Protocol):
         """How many of them are outside the tolerance."""
 
     @property
+    def tolerance(self) -> "Tolerance":
+        """How far a value may be from its reference."""
+
+    @property
     def max_abs(self) -> float:
         """The largest gap, in the output's unit."""
 
@@ -119,10 +123,6 @@ class Proof(Protocol):
     @property
     def reference(self) -> Info:
         """Who computed the truth."""
-
-    @property
-    def tolerance(self) -> Tolerance:
-        """How far a value may be from it."""
 
     @property
     def samples(self) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from converter.report.words import (
     headline,
     readable_bytes,
     short_number,
-    tolerance_text,
+    tolerances_text,
     versions_text,
     worst_text,
 )
@@ -72,7 +72,7 @@ def _proof_context(facts: Facts, proof: Proof | None) -> dict[str, Any]:
     samples = list(proof.samples.items()) if proof else []
     count = len(samples)
     return {
-        "tolerance": tolerance_text(proof.tolerance) if proof else "",
+        "tolerances": tolerances_text(proof) if proof else "",
         "n_samples": f"{count:,} sample{'s' * (count != 1)}",
         "samples": samples[:MAX_SAMPLES],
         "n_samples_left_out": max(count - MAX_SAMPLES, 0),

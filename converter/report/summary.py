@@ -3,7 +3,7 @@
 import re
 
 from converter.report.facts import Facts, Verdict
-from converter.report.words import NOTHING, headline, readable_bytes, short_number, tolerance_text
+from converter.report.words import NOTHING, headline, readable_bytes, short_number, tolerances_text
 
 SIGNS = {"passed": "✅", "failed": "❌", "error": "❌"}
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
@@ -15,8 +15,9 @@ def markdown_from_facts(facts: Facts) -> str:
     if facts.proof and facts.proof.runtimes:
         lines += ["| runtime | verdict | values | max \\|error\\| | why |", "|---|---|---:|---:|---|"]
         lines += [_row(verdict) for verdict in facts.proof.runtimes]
-        tolerance = _text(tolerance_text(facts.proof.tolerance))
-        lines += ["", f"{len(facts.proof.samples):,} samples; a value may differ by {tolerance}.", ""]
+        tolerances = _text(tolerances_text(facts.proof))
+        may_differ = f"; a value may differ by {tolerances}" if tolerances else ""
+        lines += ["", f"{len(facts.proof.samples):,} samples{may_differ}.", ""]
         lines += [f"- not run: {_text(name)}: {_text(why)}" for name, why in sorted(facts.proof.not_run.items())]
     lines += [f"- ❌ {_text(sentence)}" for sentence in facts.exceeded]
     if facts.timings:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from converter.report.facts import Facts, Output, Tolerance
+from converter.report.facts import Facts, Output, Proof
 
 NOTHING = "-"  # stands where there is no number
 UNITS = ((1e6, "MB"), (1e3, "kB"))
@@ -31,9 +31,16 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def tolerance_text(tolerance: Tolerance) -> str:
-    """The tolerance as a formula."""
-    return f"{tolerance.atol:g} + {tolerance.rtol:g} · |reference|"
+def tolerances_text(proof: Proof) -> str:
+    """How far a value may be from its reference: a formula, or one for each group of runtimes; empty if none ran."""
+    runtimes: dict[str, dict[str, None]] = {}
+    for verdict in proof.runtimes:
+        for output in verdict.outputs:
+            formula = f"{output.tolerance.atol:g} + {output.tolerance.rtol:g} · |reference|"
+            runtimes.setdefault(formula, {})[verdict.name] = None
+    if len(runtimes) < 2:
+        return "".join(runtimes)
+    return "; ".join(f"{formula} in {', '.join(names)}" for formula, names in runtimes.items())
 
 
 def versions_text(versions: Mapping[str, str]) -> str:
