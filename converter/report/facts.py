@@ -156,6 +156,7 @@ class Timing:
     p99_ms: float | None = None
     tensor_bytes: int | None = None
     heap_bytes: int | None = None
+    wasm_bytes: int | None = None  # all of a WebAssembly module, tensors included
 
 
 @dataclass(frozen=True)

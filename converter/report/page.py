@@ -138,6 +138,7 @@ def _timing_context(timings: Sequence[Timing]) -> dict[str, Any]:
         "p99": "p99_ms",
         "tensors": "tensor_bytes",
         "heap": "heap_bytes",
+        "wasm": "wasm_bytes",
     }
     shown = [name for name, key in columns.items() if any(getattr(one, key) is not None for one in timings)]
     slowest = max([one.p50_ms or 0.0 for one in timings] + [1e-9])
