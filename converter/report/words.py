@@ -32,15 +32,14 @@ def count(number: int, noun: str) -> str:
 
 
 def tolerances_text(proof: Proof) -> str:
-    """How far a value may be from its reference: a formula, or one for each group of runtimes; empty if none ran."""
+    """How far a value may be off: a formula, and those of the runtimes with another; empty if none ran."""
     runtimes: dict[str, dict[str, None]] = {}
     for verdict in proof.runtimes:
         for output in verdict.outputs:
             formula = f"{output.tolerance.atol:g} + {output.tolerance.rtol:g} · |reference|"
             runtimes.setdefault(formula, {})[verdict.name] = None
-    if len(runtimes) < 2:
-        return "".join(runtimes)
-    return "; ".join(f"{formula} in {', '.join(names)}" for formula, names in runtimes.items())
+    most, *others = sorted(runtimes, key=lambda formula: -len(runtimes[formula])) or [""]
+    return "; ".join([most, *(f"{formula} in {', '.join(runtimes[formula])}" for formula in others)])
 
 
 def versions_text(versions: Mapping[str, str]) -> str:
