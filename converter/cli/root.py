@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from converter import __version__
-from converter.cli import bench, bisect, config, convert, doctor, inspect, release, train, verify
+from converter.cli import bench, bisect, client, config, convert, doctor, inspect, release, serve, train, verify
 from converter.cli.console import Console, Result
 from converter.cli.exit_codes import exit_codes
 
@@ -56,7 +56,9 @@ COMMANDS = (
     inspect.inspect,
     doctor.doctor,
     release.release,
+    serve.serve,
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(client.app, name="client")
 app.add_typer(config.app, name="config")

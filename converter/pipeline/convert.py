@@ -19,6 +19,7 @@ from converter.artifact.store import Draft, FormatPlan, ensure_free
 from converter.artifact.vectors import Vectors, save_vectors
 from converter.config import ResolvedConfig, TensorSpec
 from converter.errors import ConfigError
+from converter.features import Feature
 from converter.fileio import canonical_json
 from converter.onnx_model import save
 from converter.parity.agreement import Agreement
@@ -35,6 +36,7 @@ from converter.pipeline.prove import choose_runtimes, model_for, prove, referenc
 from converter.pipeline.report import REPORT_NAME, OnFacts, proof_facts, spreads_of
 from converter.pipeline.samples import draw
 from converter.pipeline.source import Source, open_source
+from converter.pipeline.types import CLIENT_FOLDER, write_types
 from converter.report.facts import Facts
 from converter.report.page import html_from_facts
 from converter.report.spread import SpreadCollector
@@ -90,6 +92,8 @@ def convert(
         save(source.onnx, draft.folder / "model.onnx")
         fetched_bytes = sum(file.stat().st_size for file in write_graph(compiled, draft.folder / "tfjs"))
         raise_if_exceeded(exceeded_size(config.budgets, fetched_bytes), hint="allow more, or make the model smaller")
+        if config.features:
+            write_types(draft.folder / CLIENT_FOLDER, config.name, config.version, config.features)
         proof = _prove(resolved, source, draft.folder, runtimes, browser, emit) if prove_it else None
         if proof:
             inputs = {sample.label: sample.inputs for sample in proof.samples}
@@ -103,7 +107,7 @@ def convert(
         (draft.folder / REPORT_NAME).write_text(html_from_facts(replace(facts, timings=())), encoding="utf-8")
         emit(StepStarted("publish"))
         contents = _contents(resolved, source, compiled, proof, source_date_epoch)
-        artifact = draft.publish(contents, _formats(source))
+        artifact = draft.publish(contents, _formats(source, config.features))
     emit(StepFinished("publish", str(artifact.folder)))
     return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None)
 
@@ -210,7 +214,9 @@ def _toolchain(source: Source, proof: _Proof | None) -> dict[str, str]:
     return versions | (dict(proof.reference.info.versions) if proof else {})
 
 
-def _formats(source: Source) -> list[FormatPlan]:
+def _formats(source: Source, features: Sequence[Feature]) -> list[FormatPlan]:
     parents = [source.checkpoint] if source.checkpoint else []
     onnx_parent = source.checkpoint.name if source.checkpoint else None
-    return [*parents, FormatPlan("onnx", "model.onnx", parent=onnx_parent), FormatPlan("tfjs", "tfjs", parent="onnx")]
+    types = [FormatPlan("types", CLIENT_FOLDER)] if features else []
+    tfjs = FormatPlan("tfjs", "tfjs", parent="onnx")
+    return [*parents, FormatPlan("onnx", "model.onnx", parent=onnx_parent), tfjs, *types]
