@@ -144,5 +144,5 @@ def test_another_artifact_of_that_version_is_not_replaced(cli: Cli, proved: Path
     before = (tmp_path / "out/mlp/0.1.0/manifest.json").read_bytes()
     run = cli("release", tmp_path / "b/mlp/0.1.0", "--to", tmp_path / "out")
     assert run.code == 6
-    assert "this version exists" in run.err
+    assert "versions are never changed" in run.err
     assert (tmp_path / "out/mlp/0.1.0/manifest.json").read_bytes() == before
