@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 LEVEL = 0.95
-CHUNK_ELEMENTS = 1 << 22  # counts that are in memory at once
+CHUNK_ELEMENTS = 1 << 21  # counts that are in memory at once
 MOST_ELEMENTS = 1 << 28  # beyond, fewer resamples are drawn: so many rows need few
 FEWEST_RESAMPLES = 200
+STEPS = 2000  # of a resampled curve
 
 Metrics = Mapping[str, np.ndarray]
 
@@ -17,7 +18,7 @@ def resampled_counts(
 ) -> Iterator[np.ndarray]:
     """How often each row is drawn, with replacement; whole groups are drawn where rows belong to groups.
 
-    Shapes: several (resample, row) that have `n_resamples` rows together; groups (row,) of any type
+    Shapes: several (resample, row) float32 that have `n_resamples` rows together; groups (row,) of any type
     """
     rng = np.random.default_rng([seed, 2])
     codes = None if groups is None else np.unique(groups, return_inverse=True)[1]
@@ -26,7 +27,7 @@ def resampled_counts(
     for begin in range(0, n_resamples, chunk):
         size = min(chunk, n_resamples - begin)
         drawn = rng.integers(0, n_drawn, (size, n_drawn)) + np.arange(size)[:, None] * n_drawn
-        counts = np.bincount(drawn.ravel(), minlength=size * n_drawn).reshape(size, n_drawn).astype(np.float64)
+        counts = np.bincount(drawn.ravel(), minlength=size * n_drawn).reshape(size, n_drawn).astype(np.float32)
         yield counts if codes is None else counts[:, codes]
 
 

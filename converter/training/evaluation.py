@@ -22,6 +22,7 @@ from converter.legacy import has_terms, legacy_score
 from converter.training.baselines import fit_logistic_regression
 from converter.training.bootstrap import (
     LEVEL,
+    STEPS,
     affordable_resamples,
     interval,
     resampled_counts,
@@ -56,7 +57,7 @@ def evaluate(held_out: HeldOut, settings: EvaluationSection) -> Evaluation:
     of = {name: counted(one) for name, one in scores.items()}
     point = {name: metrics(once(len(test.labels))) for name, metrics in of.items()}
     counts = resampled_counts(len(test.labels), resamples, held_out.seed, test.groups)
-    drawn = resampled_metrics(of, counts)
+    drawn = resampled_metrics({name: counted(one, STEPS) for name, one in scores.items()}, counts)
     scored = [_scored(name, one, point[name], drawn[name]) for name, one in scores.items()]
     model = scores[MODEL]
     return Evaluation(

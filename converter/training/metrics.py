@@ -36,9 +36,11 @@ def once(n_rows: int) -> np.ndarray:
     return np.ones((1, n_rows))
 
 
-def counted(scores: Scores) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def counted(scores: Scores, most_steps: int | None = None) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """The metrics as a function of counts; what doesn't depend on them is worked out here, once.
 
+    The areas under curves are exact, or, quicker, those of curves of about `most_steps` steps: scores that are near each
+    other then count as equal.
     A metric that lacks a class is that of a coin: 0.5 for the areas under the ROC curve, 0 for that under
     precision-recall; balanced accuracy is then that of the class there is.
 
@@ -47,11 +49,11 @@ def counted(scores: Scores) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """
     matched = scores.matched.astype(bool)
     per_row = _per_row(scores, matched)
-    curves = _curves(scores.score, matched)
+    curves = _curves(scores.score, matched, most_steps)
 
     def metrics(counts: np.ndarray) -> dict[str, np.ndarray]:
-        n_rows = counts.sum(axis=1)
-        right_yes, right_no, yes, log_loss, brier = (counts @ per_row).T
+        n_rows = counts.sum(axis=1, dtype=np.float64)
+        right_yes, right_no, yes, log_loss, brier = (counts @ per_row.astype(counts.dtype)).astype(np.float64).T
         roc_auc, pr_auc = curves(counts)
         values = (
             (right_yes + right_no) / n_rows,
@@ -113,38 +115,26 @@ def _balanced(right_yes: np.ndarray, yes: np.ndarray, right_no: np.ndarray, no: 
     return np.asarray(np.where(yes == 0, of_no, np.where(no == 0, of_yes, (of_yes + of_no) / 2)))
 
 
-def _curves(score: np.ndarray, matched: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def _curves(
+    score: np.ndarray, matched: np.ndarray, most_steps: int | None
+) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """The areas under both curves, equal scores being one step of each, from the highest score down."""
-    order = np.argsort(-score, kind="stable")
-    starts = np.flatnonzero(np.diff(score[order], prepend=np.inf))
-    is_match = matched[order].astype(np.float64)
+    _, step = np.unique(-score, return_inverse=True)
+    if most_steps is not None:
+        edges = np.linspace(0, len(score), most_steps, endpoint=False).astype(np.int64)
+        step = np.searchsorted(np.sort(step)[edges], step, side="right")
+    n_steps = int(step.max()) + 1
+    cells = 2 * step + matched
 
     def areas(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        ordered = counts[:, order]
-        rows = np.add.reduceat(ordered, starts, axis=1)
-        yes = np.add.reduceat(ordered * is_match, starts, axis=1)
-        no = rows - yes
-        hits, seen = np.cumsum(yes, axis=1), np.cumsum(rows, axis=1)
+        in_cells = np.stack([np.bincount(cells, weights=row, minlength=2 * n_steps) for row in counts])
+        no, yes = in_cells[:, 0::2], in_cells[:, 1::2]
+        hits, seen = np.cumsum(yes, axis=1), np.cumsum(no + yes, axis=1)
         n_yes, n_rows = hits[:, -1], seen[:, -1]
         n_pairs = n_yes * (n_rows - n_yes)
-        below = (no * (hits - yes / 2)).sum(axis=1)  # pairs in which the match scores higher, ties counting half
+        below = (no * (hits - yes / 2)).sum(axis=1)  # pairs whose match scores higher, ties counting half
         roc_auc = np.where(n_pairs == 0, 0.5, below / np.maximum(n_pairs, 1))
         precision = hits / np.maximum(seen, 1)
         return roc_auc, (yes * precision).sum(axis=1) / np.maximum(n_yes, 1)
 
     return areas
-
-
-def evaluate(score: np.ndarray, matched: np.ndarray, probability: np.ndarray) -> dict[str, float]:
-    """The metrics of scores on rows whose true probability is known.
-
-    Shapes: all (row,)
-    Units:  log_loss in nats; everything else a share in [0, 1]
-    """
-    matched = matched.astype(bool)
-    found = counted(Scores(score.astype(np.float64), matched))(once(len(matched)))
-    return {
-        "n_rows": len(matched),
-        "majority_accuracy": float(max(matched.mean(), 1.0 - matched.mean())),
-        "bayes_accuracy": float(np.maximum(probability, 1.0 - probability).mean()),
-    } | {name: float(value[0]) for name, value in found.items()}

@@ -64,6 +64,14 @@ def test_area_under_the_roc_curve_counts_pairs(rows: list[tuple[float, bool]]) -
     assert found["roc_auc"][0] == pytest.approx(np.mean(pairs) if pairs else 0.5)
 
 
+def test_curves_of_fewer_steps_enclose_nearly_the_same_area() -> None:
+    scores = Scores(*world(5000, ties=False))
+    exact, quick = counted(scores)(once(5000)), counted(scores, 500)(once(5000))
+    for name in ("roc_auc", "pr_auc"):
+        assert quick[name] == pytest.approx(exact[name], abs=1e-3)
+    assert quick["accuracy"] == exact["accuracy"]
+
+
 def test_one_class_alone_gives_what_a_coin_gives() -> None:
     found = counted(Scores(np.array([0.9, 0.2]), np.array([False, False])))(once(2))
     assert (found["roc_auc"][0], found["pr_auc"][0], found["balanced_accuracy"][0]) == (0.5, 0.0, 0.5)
