@@ -39,8 +39,8 @@ def once(n_rows: int) -> np.ndarray:
 def counted(scores: Scores, most_steps: int | None = None) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """The metrics as a function of counts; what doesn't depend on them is worked out here, once.
 
-    The areas under curves are exact, or, quicker, those of curves of about `most_steps` steps: scores that are near each
-    other then count as equal.
+    The areas under curves are exact, or, quicker, those of curves of about `most_steps` steps: scores near each other
+    then count as equal.
     A metric that lacks a class is that of a coin: 0.5 for the areas under the ROC curve, 0 for that under
     precision-recall; balanced accuracy is then that of the class there is.
 

@@ -111,7 +111,7 @@ def _batches(path: Path, kind: str, settings: DataSection, columns: list[str]) -
         from pyarrow import parquet
 
         with parquet.ParquetFile(path) as file:
-            _require_columns(file.schema_arrow.names, columns, path)
+            _require_columns(file.schema_arrow.names, columns, str(path))
             yield from file.iter_batches(CHUNK_ROWS, columns=columns, use_threads=False)
     else:
         yield from _csv_batches(path, settings, columns)
@@ -135,7 +135,7 @@ def _csv_batches(path: Path, settings: DataSection, columns: list[str]) -> Itera
         raise ConfigError("it is empty", where=str(path), hint="give a file with a header and rows below it")
     try:
         with csv.open_csv(path, read, parse) as reader:
-            _require_columns(reader.schema.names, columns, path)
+            _require_columns(reader.schema.names, columns, f"{path}, row 1")
         texts = csv.ConvertOptions(
             include_columns=columns, column_types=dict.fromkeys(columns, pyarrow.string()), strings_can_be_null=True
         )
@@ -147,7 +147,7 @@ def _csv_batches(path: Path, settings: DataSection, columns: list[str]) -> Itera
         raise
 
 
-def _require_columns(found: Sequence[str], wanted: Sequence[str], path: Path) -> None:
+def _require_columns(found: Sequence[str], wanted: Sequence[str], where: str) -> None:
     missing = [name for name in wanted if found.count(name) != 1]
     if not missing:
         return
@@ -155,5 +155,5 @@ def _require_columns(found: Sequence[str], wanted: Sequence[str], path: Path) ->
     if len(found) == 1 and (other := next((DELIMITERS[one] for one in DELIMITERS if one in found[0]), None)):
         hint = f"its only column is {found[0]!r}: is data.delimiter {other}?"
     twice = [name for name in missing if name in found]
-    what = f"column {twice[0]} is there twice" if twice else f"no column {', '.join(missing)} in row 1"
-    raise ConfigError(what, where=str(path), hint=hint)
+    what = f"column {twice[0]} is there twice" if twice else f"no column {', '.join(missing)}"
+    raise ConfigError(what, where=where, hint=hint)

@@ -78,11 +78,10 @@ def train(config: Config, place: Place, on_progress: Callable[[Progress], None])
         if place.resume and (state := load_state(place.state_path, fingerprint)):
             fit.resume(state)
         n_epochs = fit.run()
-        is_first = fabric.is_global_zero
-    if not is_first:
-        return None
-    held_out = _held_out(config, rows, split, network.cpu(), seen)
-    evaluation = evaluate(held_out, config.evaluation)
+        if not fabric.is_global_zero:
+            return None
+        held_out = _held_out(config, rows, split, network.cpu(), seen)
+        evaluation = evaluate(held_out, config.evaluation)
     return TrainingResult(network, features, data, n_epochs, fit.best_epoch, evaluation)
 
 
