@@ -16,10 +16,11 @@ READY := $(INSTALLED) $(BUNDLE) $(BROWSER)
 
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(JS)
 
-.PHONY: help convert test check docs scoreboard models release clean
+.PHONY: help train convert test check docs scoreboard models release clean
 .DELETE_ON_ERROR:
 
 help:
+	@echo "make train       install, train the reference model, judge it on rows that it never saw"
 	@echo "make convert     install, train the reference model, convert it, prove it"
 	@echo "make test        run every test"
 	@echo "make check       format, lint, types, floors, TypeScript; under a minute"
@@ -28,6 +29,9 @@ help:
 	@echo "make models      convert and prove real models from public packages; writes docs/coverage.md"
 	@echo "make release     publish the artifact to TO=$(TO), CHANNEL=name moves a channel, KEY=key.pem signs it"
 	@echo "make clean       remove what the other targets made, but not artifacts/"
+
+train: $(READY)
+	@$(BIN)/compat-export train $(CONFIG)
 
 convert: $(READY) $(CHECKPOINT)
 	@if [ -e $(ARTIFACT)/manifest.json ]; then \

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from converter.errors import ConfigError
 from converter.features import Feature
+from converter.training_settings import DataSection, EvaluationSection, NetworkSection, TrainingSection
 
 Source = Literal["flag", "file", "default"]
 Dim = int | str
@@ -57,24 +58,6 @@ class ModelSection(_Strict):
     checkpoint: Path | None = None
     factory: str | None = None
     kwargs: dict[str, Any] = {}
-
-
-class NetworkSection(_Strict):
-    """The reference network: a multilayer perceptron over the features."""
-
-    hidden: tuple[int, ...] = (32, 16)
-    normalization: Literal["graph", "client"] = "graph"
-
-
-class TrainingSection(_Strict):
-    """How the reference network is trained on the synthetic generator."""
-
-    n_rows: int = Field(default=20_000, ge=100)
-    seed: int = 20260101
-    epochs: int = Field(default=30, ge=1)
-    batch_size: int = Field(default=256, ge=1)
-    learning_rate: float = Field(default=3e-3, gt=0)
-    weight_decay: float = Field(default=1e-4, ge=0)
 
 
 class ExportSection(_Strict):
@@ -220,6 +203,13 @@ class BudgetsSection(_Strict):
     metrics: dict[str, MetricBudget] = {}
 
 
+class CardSection(_Strict):
+    """What only people can say in the model card: what the model is meant for, and what it is no good for."""
+
+    intended_use: str = ""
+    limits: tuple[str, ...] = ()
+
+
 class Config(_Strict):
     """Everything that decides what one model's artifact holds."""
 
@@ -230,13 +220,16 @@ class Config(_Strict):
     artifacts: Path = Path("artifacts")
     model: ModelSection = ModelSection()
     features: tuple[Feature, ...] = ()
+    data: DataSection = DataSection()
     network: NetworkSection = NetworkSection()
     training: TrainingSection = TrainingSection()
+    evaluation: EvaluationSection = EvaluationSection()
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[str, ...] = ()
     export: ExportSection = ExportSection()
     parity: ParitySection = ParitySection()
     budgets: BudgetsSection = BudgetsSection()
+    card: CardSection = CardSection()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

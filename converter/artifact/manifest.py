@@ -246,7 +246,7 @@ def portable_config(resolved: ResolvedConfig) -> tuple[dict[str, JsonValue], dic
     """
     config = {key: value for key, value in resolved.as_json().items() if key != "artifacts"}
     sources = {key: source for key, source in resolved.sources.items() if key != "artifacts"}
-    for section in ("model", "parity"):
+    for section in ("data", "model", "parity"):
         config[section] = {key: _portable(value, resolved.root) for key, value in config[section].items()}
     return config, sources
 

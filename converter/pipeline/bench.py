@@ -23,12 +23,14 @@ from converter.pipeline.budgets import (
     raise_if_exceeded,
 )
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted, silent
+from converter.pipeline.legacy import FormulaTime, Opponents, opponents_of, time_formula
 from converter.pipeline.prove import choose_runtimes, model_for
 from converter.pipeline.report import facts_of_artifact
 from converter.pipeline.verify import specs_of
 from converter.report.facts import Facts, Size, Timing
 from converter.runtimes import RuntimePool
 from converter.runtimes.base import BenchResult, LoadedModel, Runtime, RuntimeInfo
+from converter.runtimes.hosted import HostedRuntime
 from converter.runtimes.node_process import WireSize
 
 N_PAGES = 3  # fresh starts, of which loading and the first run are the median
@@ -82,6 +84,8 @@ class BenchOutcome:
     wire: Mapping[str, WireSize]  # by the file's path in the artifact
     not_run: Mapping[str, str]
     exceeded: tuple[Exceeded, ...]
+    opponents: Opponents | None = None
+    formula_times: tuple[FormulaTime, ...] = ()
 
     def raise_if_exceeded(self) -> None:
         """Nothing, if every budget is met and no runtime leaks.
@@ -92,7 +96,8 @@ class BenchOutcome:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
+        against = {"against": self.opponents.as_json(self.formula_times)} if self.opponents else {}
+        return against | {
             "status": "exceeded" if self.exceeded else "ok",
             "sample": self.sample,
             "runtimes": [_runtime_json(one) for one in self.runtimes],
@@ -128,31 +133,49 @@ def bench(
     browser: Path | None = None,
     n_runs: int = 100,
     seconds: float = 20.0,
+    against_legacy: bool = False,
     emit: Emit = silent,
 ) -> BenchOutcome:
     """Measure every runtime on the artifact's first test vector; `budgets` come before those of the config.
 
+    `against_legacy` adds the legacy formula: how right it is, and what it takes in the runtimes that run JavaScript.
     A runtime is given up to `seconds` for its runs, and ten runs at least.
-    Raises: ArtifactError if a file is not as published; RuntimeMissing if a runtime can't start.
+    Raises: ArtifactError if a file is not as published; RuntimeMissing if a runtime can't start; ConfigError if the
+            formula can't be applied to this model.
     """
     artifact = open_artifact(folder)
     verify_files(artifact)
+    opponents = opponents_of(artifact.manifest, folder) if against_legacy else None
     limits = _budgets(artifact.manifest, budgets or {})
     sample, inputs = _inputs(artifact.manifest, folder)
     with RuntimePool(browser=browser) as pool:
         names, not_run = choose_runtimes(pool, runtimes, always=("onnxruntime",))
         wire = _wire(pool, folder)
-        found = []
+        found, formula_times = [], []
         for name in names:
             emit(StepStarted(name, n_runs))
-            one = measure(pool.get(name), model_for(name, folder), inputs, n_runs, seconds, emit)
+            runtime = pool.get(name)
+            one = measure(runtime, model_for(name, folder), inputs, n_runs, seconds, emit)
             emit(StepFinished(name, f"median {one.predict_p50_ms:.2f} ms in {one.n_runs} runs"))
             found.append(one)
+            if opponents and isinstance(runtime, HostedRuntime):
+                columns = [feature.name for feature in artifact.manifest.features]
+                formula_times.append(time_formula(runtime, columns, inputs, n_runs))
     fetched = sum(size.raw for path, size in wire.items() if path.startswith("tfjs/"))
     exceeded = [*exceeded_metrics(limits, artifact.manifest.metrics), *exceeded_size(limits, fetched)]
     for one in found:
         exceeded += exceeded_by(limits, one)
-    return BenchOutcome(folder, artifact.manifest, sample, tuple(found), wire, not_run, tuple(exceeded))
+    return BenchOutcome(
+        folder,
+        artifact.manifest,
+        sample,
+        tuple(found),
+        wire,
+        not_run,
+        tuple(exceeded),
+        opponents,
+        tuple(formula_times),
+    )
 
 
 def _budgets(manifest: Manifest, given: Mapping[str, float]) -> BudgetsSection:

@@ -29,13 +29,14 @@ from converter.parity.samples import read_samples
 from converter.parity.verdict import ParityReport
 from converter.pipeline.bind import bound
 from converter.pipeline.budgets import exceeded_metrics, exceeded_size, raise_if_exceeded
+from converter.pipeline.card import write_card
 from converter.pipeline.compile import Compiled, compile_onnx, write_graph
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
-from converter.pipeline.metrics import metrics_of
 from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of
 from converter.pipeline.report import REPORT_NAME, OnFacts, proof_facts, spreads_of
 from converter.pipeline.samples import draw
 from converter.pipeline.source import Source, open_source
+from converter.pipeline.training_record import record_of, with_learned_features
 from converter.pipeline.types import CLIENT_FOLDER, write_types
 from converter.report.facts import Facts
 from converter.report.page import html_from_facts
@@ -80,11 +81,14 @@ def convert(
     A failed proof, or a budget of metrics or size that isn't met, publishes nothing.
     Raises: ConverterError of the kind that fits: see `converter.errors`.
     """
+    resolved = with_learned_features(resolved)
     config = resolved.config
     root = resolved.path(config.artifacts)
     ensure_free(root, config.name, config.version)
     source = bound(open_source(resolved, emit=emit), bind or {})
-    raise_if_exceeded(exceeded_metrics(config.budgets, _metrics(resolved, source)), hint=METRICS_HINT)
+    record = record_of(resolved, source.checkpoint.sha256 if source.checkpoint else None)
+    metrics = record.evaluation.metrics if record else None
+    raise_if_exceeded(exceeded_metrics(config.budgets, metrics), hint=METRICS_HINT)
     emit(StepStarted("compile"))
     compiled = compile_onnx(source.onnx, shapes={spec.name: spec.shape for spec in source.inputs})
     emit(StepFinished("compile", f"{sum(compiled.graph.count_ops().values())} TF.js nodes"))
@@ -105,8 +109,10 @@ def convert(
         if proof:
             proof.report.raise_if_failed()
         (draft.folder / REPORT_NAME).write_text(html_from_facts(replace(facts, timings=())), encoding="utf-8")
+        if record:
+            write_card(draft.folder, config, record)
         emit(StepStarted("publish"))
-        contents = _contents(resolved, source, compiled, proof, source_date_epoch)
+        contents = _contents(resolved, source, compiled, proof, metrics, source_date_epoch)
         artifact = draft.publish(contents, _formats(source, config.features))
     emit(StepFinished("publish", str(artifact.folder)))
     return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None)
@@ -150,6 +156,7 @@ def _contents(
     source: Source,
     compiled: Compiled,
     proof: _Proof | None,
+    metrics: dict[str, float] | None,
     source_date_epoch: int | None,
 ) -> Contents:
     config, sources = portable_config(resolved)
@@ -167,7 +174,7 @@ def _contents(
         config_sources=sources,
         toolchain=_toolchain(source, proof),
         parity=proof.report.summary() if proof else ParitySummary(status="not-run"),
-        metrics=_metrics(resolved, source),
+        metrics=metrics,
     )
 
 
@@ -184,10 +191,6 @@ def _facts(resolved: ResolvedConfig, source: Source, compiled: Compiled, proof: 
     }
     report, spreads = (proof.report, proof.spreads) if proof else (None, None)
     return proof_facts(described, folder, compiled.graph.count_ops(), report, spreads)
-
-
-def _metrics(resolved: ResolvedConfig, source: Source) -> dict[str, float] | None:
-    return metrics_of(resolved, source.checkpoint.sha256 if source.checkpoint else None)
 
 
 def _tensors(source: Source, compiled: Compiled) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:

@@ -69,7 +69,7 @@ def _from_onnx(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
 def _from_checkpoint(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
     from converter.checkpoint import load_module, resolve_factory
     from converter.export import onnx_from_module
-    from converter.training import input_spec, reference_factory
+    from converter.training.network import OUTPUT, input_spec, reference_factory
 
     config = resolved.config
     kwargs: Mapping[str, Any] = config.model.kwargs
@@ -78,9 +78,10 @@ def _from_checkpoint(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source
         factory = resolve_factory(config.model.factory, resolved.root)
     elif config.features:
         factory, kwargs = reference_factory(config), {}
-        inputs, outputs = inputs or (input_spec(config),), outputs or ("score",)
     else:
         factory = None
+    if config.features:
+        inputs, outputs = inputs or (input_spec(config),), outputs or (OUTPUT,)
     emit(StepStarted("read"))
     checkpoint = load_module(path, factory, kwargs)
     emit(StepFinished("read", f"{path.name}, sha256 {checkpoint.sha256[:12]}"))

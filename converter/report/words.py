@@ -1,10 +1,12 @@
 """How the documents say things, once for all of them."""
 
+import re
 from collections.abc import Mapping
 
 from converter.report.facts import Facts, Output, Proof
 
 NOTHING = "-"  # stands where there is no number
+SPECIAL_IN_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 UNITS = ((1e6, "MB"), (1e3, "kB"))
 
 
@@ -68,6 +70,11 @@ def readable_bytes(size: int) -> str:
         if size >= factor:
             return f"{size / factor:,.{0 if size >= 100 * factor else 1}f} {unit}"
     return f"{size} B"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return SPECIAL_IN_MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
 def _value(value: object) -> str:

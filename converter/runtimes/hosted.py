@@ -54,6 +54,14 @@ class HostedRuntime:
             header["wasm_bytes"],
         )
 
+    def bench_legacy(self, columns: Sequence[str], rows: np.ndarray, n_runs: int) -> tuple[np.ndarray, BenchResult]:
+        """The legacy formula's scores of raw rows, and what computing them in JavaScript takes where the model runs.
+
+        Shapes: rows (row, column) float32 -> (row,) float64
+        """
+        reply = self._request("bench-legacy", columns=list(columns), arrays={"rows": rows}, n_runs=n_runs)
+        return reply.arrays["score"], BenchResult(tuple(reply.header["predict_ms"]))
+
     def unload(self, handle: int) -> None:
         """Free a loaded model, if the runtime that held it still runs."""
         with suppress(RuntimeMissing):
