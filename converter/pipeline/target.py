@@ -53,7 +53,7 @@ def _from_artifact(folder: Path) -> Target:
     artifact = open_artifact(folder)
     verify_files(artifact)
     manifest = artifact.manifest
-    settings = ParitySection.model_validate(manifest.config["parity"])
+    settings = ParitySection.model_validate(manifest.config["parity"], extra="ignore")
     if (folder / VECTORS_FOLDER).is_dir():
         samples = [Sample(label, inputs) for label, inputs in load_vectors(folder).inputs.items()]
     else:
