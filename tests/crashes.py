@@ -106,6 +106,12 @@ class Watch:
             self._revision = index.revision
         return versions
 
+    def has_remnant(self, version: str) -> bool:
+        """Whether a killed process left something of a version that no one can see."""
+        inside = [path.removeprefix(self._root).strip("/") for path in self._files.find(self._root)]
+        hidden = (f"mlp/.{version}.", f"mlp/.claims/{version}.", f"mlp/{version}/")
+        return any(path.startswith(hidden) for path in inside)
+
     def _check(self, version: str, objects: dict[str, str]) -> None:
         manifest = manifest_from_bytes(self._files.cat_file(objects[f"{version}/manifest.json"]))
         inside = {path.removeprefix(f"{version}/") for path in objects if path.startswith(f"{version}/")}
@@ -146,7 +152,8 @@ def crash(folder: Path, n_kills: int, *, seed: int, proved: bool, s3: str) -> di
         ended = kill_at(arguments(kind, version), next(times[kind]))
         is_visible = version in watches[kind].look()
         assert ended == "killed" or is_visible
-        figures[kind][f"{ended}, {'whole' if is_visible else 'nothing'}"] += 1
+        left = "whole" if is_visible else "a remnant" if watches[kind].has_remnant(version) else "nothing"
+        figures[kind][f"{ended}, {left}"] += 1
     for kind, watch in watches.items():
         subprocess.run(arguments(kind, "9.9.9" if kind == "convert" else versions[0]), check=True)
         watch.look()

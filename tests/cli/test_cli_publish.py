@@ -242,6 +242,24 @@ def test_what_is_not_signed_is_not_taken_for_signed(cli: Cli, work: Path) -> Non
     assert "published without a signature" in run.err
 
 
+def test_a_key_with_a_password(cli: Cli, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private = serialization.load_pem_private_key(Path("key.pem").read_bytes(), None)
+    secret = serialization.BestAvailableEncryption(b"open sesame")
+    Path("locked.pem").write_bytes(
+        private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, secret)
+    )
+    release = ("release", "mlp@1.0.0", "--to", "out", "--sign", "locked.pem")
+    assert cli(*release).code == 2
+    monkeypatch.setenv("COMPAT_EXPORT_KEY_PASSWORD", "wrong")
+    assert cli(*release).code == 2
+    assert not Path("out").exists()
+    monkeypatch.setenv("COMPAT_EXPORT_KEY_PASSWORD", "open sesame")
+    run = cli(*release, "--json")
+    assert (run.code, run.document["is_signed"]) == (0, True)
+    assert "sesame" not in run.out
+    assert cli("verify", "out/mlp/1.0.0", "--public-key", "key.pub", *QUICK).code == 0
+
+
 @pytest.mark.parametrize("key", ["key.pub", "mlp.onnx", "absent.pem"])
 def test_what_is_no_key_is_a_usage_error(cli: Cli, work: Path, key: str) -> None:
     run = cli("release", "mlp@1.0.0", "--to", "out", "--sign", key)

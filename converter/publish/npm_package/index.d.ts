@@ -28,7 +28,7 @@ export interface Options {
 export declare const contents: Contents;
 
 /** The bytes of a file, such as `manifest.json` or `test-vectors/inputs.safetensors`; rejects if they were changed. */
-export declare function read(path: string, options?: Options): Promise<Uint8Array<ArrayBuffer>>;
+export declare function read(path: string, options?: Options): Promise<Uint8Array>;
 
 /** What `tf.loadGraphModel` takes; it rejects if a file was changed. */
 export declare function ioHandler(options?: Options): {
