@@ -7,14 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converter import __version__
+from converter.artifact.files import entries_of
 from converter.artifact.manifest import (
     Contents,
     Manifest,
     ParitySummary,
+    Repository,
     TensorInfo,
     created_from_epoch,
+    identity_of,
     portable_config,
 )
+from converter.artifact.provenance import PROVENANCE_NAME, provenance
 from converter.artifact.store import Draft, FormatPlan, ensure_free
 from converter.artifact.vectors import Vectors, save_vectors
 from converter.config import ResolvedConfig, TensorSpec
@@ -36,6 +40,7 @@ from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
 from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of
 from converter.pipeline.reference import reference_runtime, samples_of
 from converter.pipeline.report import REPORT_NAME, OnFacts, proof_facts, spreads_of
+from converter.pipeline.repository import repository_of
 from converter.pipeline.source import Source, open_source
 from converter.pipeline.training_record import record_of, with_learned_features
 from converter.pipeline.types import CLIENT_FOLDER, write_types
@@ -96,8 +101,12 @@ def convert(
     emit(StepStarted("compile"))
     compiled = compile_onnx(source.onnx, shapes={spec.name: spec.shape for spec in source.inputs})
     emit(StepFinished("compile", f"{sum(compiled.graph.count_ops().values())} TF.js nodes"))
+    repository = repository_of(resolved.root)
+    stamp = _stamp(resolved, source, repository)
+    compiled.graph.metadata["artifact"] = stamp
     with Draft(root, config.name, config.version) as draft:
-        save(source.onnx, draft.folder / "model.onnx")
+        properties = {f"compat-export.{key}": text for key, text in stamp.items()}
+        save(source.onnx, draft.folder / "model.onnx", properties)
         choice = choose_encodings(resolved, source, compiled, draft.folder / "model.onnx", emit=emit)
         files = write_graph(compiled, draft.folder / "tfjs", choice.encodings)
         fetched_bytes = sum(file.stat().st_size for file in files)
@@ -118,7 +127,11 @@ def convert(
         if record:
             write_card(draft.folder, config, record)
         emit(StepStarted("publish"))
-        contents = _contents(resolved, source, compiled, proof, metrics, source_date_epoch)
+        contents = _contents(resolved, source, compiled, proof, metrics, source_date_epoch).model_copy(
+            update={"engine": resolved.config.engine, "identity": stamp["identity"], "repository": repository}
+        )
+        statement = provenance(contents, entries_of(draft.folder), source.file.sha256 or "")
+        (draft.folder / PROVENANCE_NAME).write_bytes(canonical_json(statement))
         artifact = draft.publish(contents, _formats(source, config.features))
     emit(StepFinished("publish", str(artifact.folder)))
     return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None, choice.trials)
@@ -202,6 +215,18 @@ def _tensor(described: Mapping[str, object], spec: TensorSpec | None) -> TensorI
     return TensorInfo.model_validate({"name": described["name"], "dtype": described["dtype"], "shape": dims, **bounds})
 
 
+def _stamp(resolved: ResolvedConfig, source: Source, repository: Repository | None) -> dict[str, str]:
+    """What the files of an artifact say of where they belong."""
+    config, _ = portable_config(resolved)
+    made_from = {
+        "config": config,
+        "source_sha256": source.file.sha256,
+        "repository": repository and repository.model_dump(mode="json"),
+        "toolchain": _toolchain(source, None),
+    }
+    return {"name": resolved.config.name, "version": resolved.config.version, "identity": identity_of(made_from)}
+
+
 def _toolchain(source: Source, proof: _Proof | None) -> dict[str, str]:
     """The versions of everything that decided a byte or a verdict."""
     used = TOOLCHAIN if source.module is not None else ("numpy", "onnx")
@@ -213,8 +238,6 @@ def _toolchain(source: Source, proof: _Proof | None) -> dict[str, str]:
 
 
 def _formats(source: Source, features: Sequence[Feature]) -> list[FormatPlan]:
-    parents = [source.checkpoint] if source.checkpoint else []
-    onnx_parent = source.checkpoint.name if source.checkpoint else None
+    onnx = FormatPlan("onnx", "model.onnx", parent=source.file.name)
     types = [FormatPlan("types", CLIENT_FOLDER)] if features else []
-    tfjs = FormatPlan("tfjs", "tfjs", parent="onnx")
-    return [*parents, FormatPlan("onnx", "model.onnx", parent=onnx_parent), tfjs, *types]
+    return [source.file, onnx, FormatPlan("tfjs", "tfjs", parent="onnx"), *types]
