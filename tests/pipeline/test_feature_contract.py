@@ -1,4 +1,4 @@
-"""One contract: what training sees is what the graph computes, and what a client can compute from the manifest alone."""
+"""One contract: what training sees is what the graph computes, and what a client computes from the manifest alone."""
 
 import json
 from collections.abc import Callable, Mapping
