@@ -16,12 +16,13 @@ READY := $(INSTALLED) $(BUNDLE) $(BROWSER)
 
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(JS)
 
-.PHONY: help train convert test check docs scoreboard models release clean
+.PHONY: help train convert speed-dating test check docs scoreboard models release clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make train       install, train the reference model, judge it on rows that it never saw"
 	@echo "make convert     install, train the reference model, convert it, prove it"
+	@echo "make speed-dating  fetch real outcomes, train on them, convert, prove; writes a model card"
 	@echo "make test        run every test"
 	@echo "make check       format, lint, types, floors, TypeScript; under a minute"
 	@echo "make docs        write docs/operators.md from the code"
@@ -40,6 +41,11 @@ convert: $(READY) $(CHECKPOINT)
 		$(BIN)/compat-export convert $(CONFIG); \
 	fi
 	@$(BIN)/compat-export verify $(ARTIFACT)
+
+speed-dating: $(READY)
+	@$(BIN)/python benchmarks/fetch.py speed-dating
+	@$(BIN)/compat-export train configs/speed-dating.yaml
+	@$(BIN)/compat-export convert configs/speed-dating.yaml
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2

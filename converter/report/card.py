@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter.artifact.evaluation import LEGACY_FORMULA, LOGISTIC_REGRESSION, Evaluation, Gain, Groups, Scored
 from converter.artifact.training_record import TrainingData, TrainingRecord
+from converter.features import Feature
 from converter.legacy import missing_columns
 from converter.report.words import NOTHING, count, escaped
 
@@ -174,11 +175,17 @@ def _provenance(record: TrainingRecord) -> dict[str, Any]:
                 "unit": one.unit,
                 "range": f"{one.low:g} to {one.high:g}",
                 "transform": one.transform,
-                "missing": "refused" if one.missing == "refuse" else f"{one.missing:g}",
+                "missing": _missing_text(one, data.filled.get(one.name, 0)),
             }
             for one in record.features
         ],
     }
+
+
+def _missing_text(feature: Feature, n_filled: int) -> str:
+    if feature.missing == "refuse":
+        return "refused"
+    return f"taken for {feature.missing:g}, as in {count(n_filled, 'row')} of the data"
 
 
 def _resampled_text(evaluation: Evaluation, data: TrainingData) -> str:

@@ -79,7 +79,7 @@ def test_provenance_names_digests_splits_and_features() -> None:
     assert f"sha256 `{'b' * 64}`" in told
     assert "| rows | 1,200 | 300 | 500 |\n| yes | 40.0 % | 40.0 % | 42.0 % |" in told
     assert "Seed 7; the weights are those of epoch 9 of 12" in told
-    assert "| ageGap | years | 0 to 40 | inverse | 5 |" in told
+    assert "| ageGap | years | 0 to 40 | inverse | taken for 5, as in 17 rows of the data |" in told
     assert "| likes\\_given | likes | 0 to 30 | saturate | refused |" in told
 
 
