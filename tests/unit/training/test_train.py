@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from converter.checkpoint import load_module
 from converter.config import Config, resolve
 from converter.errors import ConfigError, ConverterError
 from converter.fileio import sha256_of
+from converter.pipeline.train import train as pipeline_train
 from converter.training.devices import Processes
 from converter.training.fit import Progress
 from converter.training.network import reference_factory
@@ -148,20 +150,21 @@ def test_training_stops_early(tmp_path: Path) -> None:
     assert result.n_epochs == result.best_epoch + 2 < 50
 
 
-SCRIPT = f"""
-import sys
-from pathlib import Path
-from converter.config import resolve
-from converter.pipeline.train import train
-train(resolve(Path({str(CONFIG)!r}), {QUICK!r} | {{"model.checkpoint": sys.argv[1], "network.dropout": 0.1}}))
-"""
-
-
-def test_two_processes_write_the_same_checkpoint(tmp_path: Path) -> None:
-    paths = [tmp_path / "one.pth", tmp_path / "deeper" / "two.pth"]
-    for seed, path in enumerate(paths):
-        environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(CONFIG.parents[1])}
-        subprocess.run([sys.executable, "-c", SCRIPT, str(path)], env=environment, check=True)
+def test_another_process_writes_the_same_checkpoint(tmp_path: Path) -> None:
+    settings = yaml.safe_load(CONFIG.read_text())
+    settings["training"] |= {"n_rows": 2000, "epochs": 2, "batch_size": 64}
+    settings["network"] |= {"dropout": 0.1}
+    settings["evaluation"] = {"resamples": 100}
+    paths = []
+    for name in ("one", "two"):
+        settings["model"]["checkpoint"] = f"{name}/net.pth"
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(settings))
+        paths.append(tmp_path / name / "net.pth")
+    assert pipeline_train(resolve(tmp_path / "one.yaml", {})) is not None
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-m", "converter", "train", str(tmp_path / "two.yaml"), "--quiet"]
+    subprocess.run(command, cwd=CONFIG.parents[1], env=environment | {"PYTHONHASHSEED": "1"}, check=True)
     assert len({sha256_of(path) for path in paths}) == 1
     assert len({path.with_suffix(".training.json").read_bytes() for path in paths}) == 1
-    assert load_module(paths[0], reference_factory(config(network__dropout=0.1))).sha256 == sha256_of(paths[0])
+    factory = reference_factory(config(network__dropout=0.1))
+    assert load_module(paths[0], factory).sha256 == sha256_of(paths[0])
