@@ -158,6 +158,7 @@ def _held_out(
         part(split.test, is_judged=True),
         Normalisation(config.features),
         score,
+        temperature,
         config.training.seed,
     )
 
