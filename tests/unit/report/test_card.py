@@ -108,6 +108,13 @@ def test_limits_follow_from_the_data(data: dict[str, object], limit: str) -> Non
     assert "- Not for people." in use
 
 
+def test_few_groups_are_a_limit() -> None:
+    few = groups().model_copy(update={"count": 4})
+    use = sections(card_from_facts(facts(data=REAL, groups=few, resampled="groups")))["Use"]
+    assert "Only 4 groups in the held-out rows" in use
+    assert "Only" not in sections(card_from_facts(facts(data=REAL, groups=groups(), resampled="groups")))["Use"]
+
+
 def test_use_that_nobody_has_written_down_is_missed() -> None:
     told = facts()
     silent = CardFacts(told.name, told.version, told.description, "", (), told.record, told.plot)
