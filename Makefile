@@ -28,7 +28,7 @@ help:
 	@echo "make docs        write docs/operators.md from the code"
 	@echo "make scoreboard  run ONNX's backend suite on all four backends; writes docs/coverage.md"
 	@echo "make models      convert and prove real models from public packages; writes docs/coverage.md"
-	@echo "make release     publish the artifact to TO=$(TO)"
+	@echo "make release     publish the artifact to TO=$(TO), CHANNEL=name moves a channel, KEY=key.pem signs it"
 	@echo "make clean       remove what the other targets made, but not artifacts/"
 
 train: $(READY)
@@ -69,7 +69,7 @@ models: $(READY)
 	$(BIN)/python -m benchmarks.prove
 
 release: convert
-	@$(BIN)/compat-export release $(ARTIFACT) --to $(TO)
+	@$(BIN)/compat-export release $(ARTIFACT) --to $(TO) $(if $(CHANNEL),--channel $(CHANNEL)) $(if $(KEY),--sign $(KEY))
 
 clean:
 	rm -rf .venv .cache checkpoints dist $(JS)/node_modules $(JS)/dist

@@ -189,8 +189,8 @@ _Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class BudgetsSection(_Strict):
     """What the model may cost, and must reach; a budget that isn't named isn't checked.
 
-    Units:  memory_mb of 1e6 bytes, tensors and JavaScript heap together; artifact_kb of 1000 bytes, the files that an
-            app fetches, as stored; accuracy a fraction, at least.
+    Units:  memory_mb of 1e6 bytes, the JavaScript heap with the tensors or the wasm module; artifact_kb of 1000 bytes,
+            the files that an app fetches, as stored; accuracy a fraction, at least.
     """
 
     load_ms: _Limit | None = None

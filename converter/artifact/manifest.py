@@ -19,6 +19,7 @@ SCHEMA_VERSION: Final = "2"
 READABLE_VERSIONS = ("1", SCHEMA_VERSION)  # 1 says neither what runtimes ran on nor what their outputs were held to
 MANIFEST_NAME = "manifest.json"
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
+INTEGRITY_PATTERN = r"^sha384-[A-Za-z0-9+/]{64}$"
 PATH_PATTERN = r"^[^/\\]+(/[^/\\]+)*$"
 
 
@@ -40,13 +41,15 @@ DTypeName = Annotated[str, AfterValidator(_known_dtype), Field(json_schema_extra
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """What is stored as JSON: never changed, nothing unknown in it."""
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, json_schema_serialization_defaults_required=True
     )
 
 
-class FileEntry(_Frozen):
+class FileEntry(Frozen):
     """One file: its path from the artifact's folder, its size and its digests.
 
     Units: size_bytes in bytes.
@@ -55,17 +58,17 @@ class FileEntry(_Frozen):
     path: InnerPath
     size_bytes: int = Field(ge=0)
     sha256: Sha256
-    integrity: str = Field(pattern=r"^sha384-[A-Za-z0-9+/]{64}$", description="Subresource Integrity, for browsers")
+    integrity: str = Field(pattern=INTEGRITY_PATTERN, description="Subresource Integrity, for browsers")
 
 
-class Parent(_Frozen):
+class Parent(Frozen):
     """What a format was made from."""
 
     format: str
     sha256: Sha256
 
 
-class Format(_Frozen):
+class Format(Frozen):
     """One form of the model and the form it was made from; no files: a source that is not in the artifact.
 
     The digest of one file is its SHA-256; of several, that of their `path sha256` lines, sorted.
@@ -77,7 +80,7 @@ class Format(_Frozen):
     parent: Parent | None = None
 
 
-class TensorInfo(_Frozen):
+class TensorInfo(Frozen):
     """One input or output of the model.
 
     Shapes: a named dimension is dynamic, a number is fixed.
@@ -92,14 +95,14 @@ class TensorInfo(_Frozen):
     high: Finite | tuple[Finite, ...] | None = None
 
 
-class ParityTolerance(_Frozen):
+class ParityTolerance(Frozen):
     """How far a value was allowed to be from its reference: atol + rtol * |reference|."""
 
     atol: Finite = Field(ge=0)
     rtol: Finite = Field(ge=0)
 
 
-class ParityRuntime(_Frozen):
+class ParityRuntime(Frozen):
     """How far one runtime is from the reference, and what each output was held to.
 
     Units: max_abs in the unit of the output it was found in.
@@ -112,7 +115,7 @@ class ParityRuntime(_Frozen):
     tolerances: dict[str, ParityTolerance] = {}
 
 
-class ParitySummary(_Frozen):
+class ParitySummary(Frozen):
     """How the artifact was proved, and what was not tried, with the reasons."""
 
     status: Literal["passed", "not-run"]
@@ -127,7 +130,7 @@ class ParitySummary(_Frozen):
         return self
 
 
-class Contents(_Frozen):
+class Contents(Frozen):
     """All of a manifest that the files themselves do not decide."""
 
     name: str = Field(pattern=NAME_PATTERN)

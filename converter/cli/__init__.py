@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import typer
 
@@ -32,7 +33,7 @@ def _run(arguments: list[str], console: Console) -> int:
         with console.protected_stdout():
             result = typer.main.get_command(app).main(arguments, "compat-export", standalone_mode=False, obj=console)
         if isinstance(result, Result):
-            console.show(result)
+            _show(console, result)
             return result.exit_code
     except BrokenPipeError:
         raise
@@ -43,6 +44,16 @@ def _run(arguments: list[str], console: Console) -> int:
     if result == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
         return _fail(console, KeyboardInterrupt())
     return int(result or 0)
+
+
+def _show(console: Console, result: Result) -> None:
+    if result.then is None:
+        console.show(result)
+        return
+    with suppress(KeyboardInterrupt):
+        console.show(result)
+        if flush():
+            result.then()
 
 
 def _fail(console: Console, error: BaseException) -> int:

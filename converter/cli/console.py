@@ -24,12 +24,14 @@ class Result:
     """What a command has to say, in each form that it can be asked for.
 
     `document` is for `--json`, `essential` for `--quiet`, and `view` makes what people see.
+    `then` is what a command goes on to do, until Ctrl-C, once that has been shown: in one line, for who waits for it.
     """
 
     document: Mapping[str, Any]
     essential: str
     view: Callable[[], Iterable["rich.console.RenderableType"]]
     exit_code: int = 0
+    then: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Console:
     def show(self, result: Result) -> None:
         """Write a result to stdout."""
         if self.mode == "json":
-            self._write_json(result.document)
+            self._write_json(result.document, indent=2 if result.then is None else None)
         elif self.mode == "quiet":
             sys.stdout.write(f"{result.essential}\n")
         else:
@@ -93,8 +95,8 @@ class Console:
         """A context in which what a model's own code prints can't get between a machine and the result."""
         return nullcontext() if self.mode == "people" else redirect_stdout(sys.stderr)
 
-    def _write_json(self, document: Mapping[str, Any]) -> None:
-        sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    def _write_json(self, document: Mapping[str, Any], indent: int | None = 2) -> None:
+        sys.stdout.write(json.dumps(document, indent=indent, allow_nan=False) + "\n")
 
 
 def shown_path(path: Path) -> str:

@@ -33,6 +33,7 @@ from converter.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from converter.artifact.versions import Part
     from converter.pipeline.convert import ConvertOutcome
 
 CONFIGS = {".yaml", ".yml"}
@@ -91,6 +92,12 @@ def convert(
     version: Annotated[
         str | None, typer.Option(help="The version to publish, such as 1.0.0.", rich_help_panel=EXPORT)
     ] = None,
+    bump: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PART", help="Publish the next major, minor or patch version of the store.", rich_help_panel=EXPORT
+        ),
+    ] = None,
     artifacts: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where artifacts are stored.", rich_help_panel=EXPORT)
     ] = None,
@@ -129,6 +136,7 @@ def convert(
     [bold]Examples[/]
       compat-export convert configs/compatibility.yaml
       compat-export convert model.onnx --name detector --version 1.0.0
+      compat-export convert configs/compatibility.yaml --bump minor
       compat-export convert model.pth --factory net.py:Net --input x=batch,3,32,32:float32
     """
     flags = _given(
@@ -153,6 +161,7 @@ def convert(
         context.obj,
         source,
         flags,
+        _part(bump, version),
         prove_it=not no_verify,
         runtimes=names_from_list(runtimes, "--runtimes"),
         browser=browser,
@@ -162,15 +171,28 @@ def convert(
     )
 
 
-def _run(console: Console, source: Path, flags: dict[str, Any], **how: Any) -> Result:
+def _run(console: Console, source: Path, flags: dict[str, Any], bump: "Part | None", **how: Any) -> Result:
     config, from_source = _settings_of(source, flags)
     from converter.config import resolve
     from converter.pipeline.convert import convert as run
+    from converter.pipeline.library import next_version
 
     resolved = resolve(config, from_source | flags)
+    if bump:
+        resolved = resolve(config, from_source | flags | {"version": next_version(resolved, bump)})
     with console.progress() as emit:
         outcome = run(resolved, **how, emit=emit)
     return Result(_document(outcome), essential=shown_path(outcome.folder), view=lambda: _view(outcome))
+
+
+def _part(bump: str | None, version: str | None) -> "Part | None":
+    if bump is not None and version is not None:
+        raise ConfigError("--version says which version already", where="--bump", hint="give one of the two")
+    match bump:
+        case None | "major" | "minor" | "patch":
+            return bump
+        case _:
+            raise ConfigError(f"{bump!r} is no part of a version", where="--bump", hint="major, minor or patch")
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:

@@ -60,11 +60,16 @@ class RuntimeBench:
     n_leaked: int | None
     tensor_bytes: int | None
     heap_bytes: int | None
+    wasm_bytes: int | None
 
     @property
     def memory_mb(self) -> float | None:
-        """Tensors at their peak and the JavaScript heap, in 1e6 bytes; None where neither is known."""
-        known = [size for size in (self.tensor_bytes, self.heap_bytes) if size is not None]
+        """The JavaScript heap, and the tensors at their peak or the wasm module that holds them, in 1e6 bytes.
+
+        None where nothing is known.
+        """
+        held = self.tensor_bytes if self.wasm_bytes is None else self.wasm_bytes
+        known = [size for size in (held, self.heap_bytes) if size is not None]
         return sum(known) / 1e6 if known else None
 
 
@@ -224,6 +229,7 @@ def measure(runtime: Runtime, model: Path, inputs: Inputs, n_runs: int, seconds:
         n_leaked=None if before is None or not counts else max(counts[-1] - before, 0),
         tensor_bytes=max((run.peak_bytes for run in runs if run.peak_bytes is not None), default=None),
         heap_bytes=max((run.heap_bytes for run in runs if run.heap_bytes is not None), default=None),
+        wasm_bytes=max((run.wasm_bytes for run in runs if run.wasm_bytes is not None), default=None),
     )
 
 
@@ -278,6 +284,7 @@ def _timing(one: RuntimeBench) -> Timing:
         one.predict_p99_ms,
         one.tensor_bytes,
         one.heap_bytes,
+        one.wasm_bytes,
     )
 
 

@@ -19,6 +19,7 @@ from converter.artifact.store import Draft, FormatPlan, ensure_free
 from converter.artifact.vectors import Vectors, save_vectors
 from converter.config import ResolvedConfig, TensorSpec
 from converter.errors import ConfigError
+from converter.features import Feature
 from converter.fileio import canonical_json
 from converter.onnx_model import save
 from converter.parity.agreement import Agreement
@@ -36,6 +37,7 @@ from converter.pipeline.report import REPORT_NAME, OnFacts, proof_facts, spreads
 from converter.pipeline.samples import draw
 from converter.pipeline.source import Source, open_source
 from converter.pipeline.training_record import record_of, with_learned_features
+from converter.pipeline.types import CLIENT_FOLDER, write_types
 from converter.report.facts import Facts
 from converter.report.page import html_from_facts
 from converter.report.spread import SpreadCollector
@@ -94,6 +96,8 @@ def convert(
         save(source.onnx, draft.folder / "model.onnx")
         fetched_bytes = sum(file.stat().st_size for file in write_graph(compiled, draft.folder / "tfjs"))
         raise_if_exceeded(exceeded_size(config.budgets, fetched_bytes), hint="allow more, or make the model smaller")
+        if config.features:
+            write_types(draft.folder / CLIENT_FOLDER, config.name, config.version, config.features)
         proof = _prove(resolved, source, draft.folder, runtimes, browser, emit) if prove_it else None
         if proof:
             inputs = {sample.label: sample.inputs for sample in proof.samples}
@@ -109,7 +113,7 @@ def convert(
             write_card(draft.folder, config, record)
         emit(StepStarted("publish"))
         contents = _contents(resolved, source, compiled, proof, metrics, source_date_epoch)
-        artifact = draft.publish(contents, _formats(source))
+        artifact = draft.publish(contents, _formats(source, config.features))
     emit(StepFinished("publish", str(artifact.folder)))
     return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None)
 
@@ -213,7 +217,9 @@ def _toolchain(source: Source, proof: _Proof | None) -> dict[str, str]:
     return versions | (dict(proof.reference.info.versions) if proof else {})
 
 
-def _formats(source: Source) -> list[FormatPlan]:
+def _formats(source: Source, features: Sequence[Feature]) -> list[FormatPlan]:
     parents = [source.checkpoint] if source.checkpoint else []
     onnx_parent = source.checkpoint.name if source.checkpoint else None
-    return [*parents, FormatPlan("onnx", "model.onnx", parent=onnx_parent), FormatPlan("tfjs", "tfjs", parent="onnx")]
+    types = [FormatPlan("types", CLIENT_FOLDER)] if features else []
+    tfjs = FormatPlan("tfjs", "tfjs", parent="onnx")
+    return [*parents, FormatPlan("onnx", "model.onnx", parent=onnx_parent), tfjs, *types]

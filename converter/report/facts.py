@@ -41,6 +41,10 @@ class Output(Protocol):
         """How many of them are outside the tolerance."""
 
     @property
+    def tolerance(self) -> "Tolerance":
+        """How far a value may be from its reference."""
+
+    @property
     def max_abs(self) -> float:
         """The largest gap, in the output's unit."""
 
@@ -121,10 +125,6 @@ class Proof(Protocol):
         """Who computed the truth."""
 
     @property
-    def tolerance(self) -> Tolerance:
-        """How far a value may be from it."""
-
-    @property
     def samples(self) -> Mapping[str, str]:
         """The label of each sample with the digest of its inputs."""
 
@@ -156,6 +156,7 @@ class Timing:
     p99_ms: float | None = None
     tensor_bytes: int | None = None
     heap_bytes: int | None = None
+    wasm_bytes: int | None = None  # all of a WebAssembly module, tensors included
 
 
 @dataclass(frozen=True)

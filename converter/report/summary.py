@@ -1,7 +1,7 @@
 """A proof in a few lines of Markdown, for the summary that CI shows of a step."""
 
 from converter.report.facts import Facts, Verdict
-from converter.report.words import NOTHING, escaped, headline, readable_bytes, short_number, tolerance_text
+from converter.report.words import NOTHING, escaped, headline, readable_bytes, short_number, tolerances_text
 
 SIGNS = {"passed": "✅", "failed": "❌", "error": "❌"}
 
@@ -12,8 +12,9 @@ def markdown_from_facts(facts: Facts) -> str:
     if facts.proof and facts.proof.runtimes:
         lines += ["| runtime | verdict | values | max \\|error\\| | why |", "|---|---|---:|---:|---|"]
         lines += [_row(verdict) for verdict in facts.proof.runtimes]
-        tolerance = escaped(tolerance_text(facts.proof.tolerance))
-        lines += ["", f"{len(facts.proof.samples):,} samples; a value may differ by {tolerance}.", ""]
+        tolerances = escaped(tolerances_text(facts.proof))
+        may_differ = f"; a value may differ by {tolerances}" if tolerances else ""
+        lines += ["", f"{len(facts.proof.samples):,} samples{may_differ}.", ""]
         lines += [f"- not run: {escaped(name)}: {escaped(why)}" for name, why in sorted(facts.proof.not_run.items())]
     lines += [f"- ❌ {escaped(sentence)}" for sentence in facts.exceeded]
     if facts.timings:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from converter.report.facts import Facts, Output, Tolerance
+from converter.report.facts import Facts, Output, Proof
 
 NOTHING = "-"  # stands where there is no number
 SPECIAL_IN_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&])")
@@ -33,9 +33,15 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def tolerance_text(tolerance: Tolerance) -> str:
-    """The tolerance as a formula."""
-    return f"{tolerance.atol:g} + {tolerance.rtol:g} · |reference|"
+def tolerances_text(proof: Proof) -> str:
+    """How far a value may be off: a formula, and those of the runtimes with another; empty if none ran."""
+    runtimes: dict[str, dict[str, None]] = {}
+    for verdict in proof.runtimes:
+        for output in verdict.outputs:
+            formula = f"{output.tolerance.atol:g} + {output.tolerance.rtol:g} · |reference|"
+            runtimes.setdefault(formula, {})[verdict.name] = None
+    most, *others = sorted(runtimes, key=lambda formula: -len(runtimes[formula])) or [""]
+    return "; ".join([most, *(f"{formula} in {', '.join(runtimes[formula])}" for formula in others)])
 
 
 def versions_text(versions: Mapping[str, str]) -> str:

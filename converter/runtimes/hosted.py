@@ -47,7 +47,11 @@ class HostedRuntime:
         """Run a loaded model again and again where it is, as an app does."""
         header = self._request("bench", handle=handle, arrays=arrays, n_runs=n_runs).header
         return BenchResult(
-            tuple(header["predict_ms"]), tuple(header["n_tensors"]), header["peak_bytes"], header["heap_bytes"]
+            tuple(header["predict_ms"]),
+            tuple(header["n_tensors"]),
+            header["peak_bytes"],
+            header["heap_bytes"],
+            header["wasm_bytes"],
         )
 
     def bench_legacy(self, columns: Sequence[str], rows: np.ndarray, n_runs: int) -> tuple[np.ndarray, BenchResult]:

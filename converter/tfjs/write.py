@@ -16,23 +16,25 @@ from converter.tfjs.infer import TF_OF_STORAGE
 from converter.tfjs.weights import Pieces, pieces_of, stored_bytes, weight_spec
 
 MODEL_FILE = "model.json"
-SHARD_BYTES = 4 << 20
+SHARD_BYTES = 4 << 20  # of the smallest that are worth a request
+MAX_SHARDS = 6  # TF.js reads none before all have an answer, and over HTTP/1.1 browsers ask for six files at a time
 FORMAT = "graph-model"
 SHAPES_ATTR = "_output_shapes"
 _GRAPH_DEF_VERSION = 1645  # of TensorFlow 2.15, whose op semantics TF.js 4.22 follows
 
 
-def write(graph: Graph, folder: Path, *, generator: str, shard_bytes: int = SHARD_BYTES) -> list[Path]:
+def write(graph: Graph, folder: Path, *, generator: str, shard_bytes: int | None = None) -> list[Path]:
     """Write a graph that `verify` accepts; returns the files, `model.json` first.
 
     Weights are streamed: beside the graph itself, memory holds no more than a piece of a shard. `model.json` is
     written last, so that a folder with one is whole.
-    Units: shard_bytes is the largest size of a shard, in bytes.
+    Units: shard_bytes is the largest size of a shard, in bytes; by default 4 MiB, or what it takes for six shards.
     Raises: InternalError if an attribute or a constant has no place in the format.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = [(one.nodes[name], values) for _, one in graph.walk() for name, values in _constants(one)]
     total = sum(stored_bytes(values) for _, values in weights)
+    shard_bytes = shard_bytes or max(SHARD_BYTES, math.ceil(total / MAX_SHARDS))
     n_shards = math.ceil(total / shard_bytes)
     shards = [folder / f"group1-shard{index + 1}of{n_shards}.bin" for index in range(n_shards)]
     document = _document(graph, generator, [shard.name for shard in shards], [weight_spec(*one) for one in weights])

@@ -3,6 +3,9 @@
 import re
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +102,16 @@ def test_make_targets_of_the_readme_exist() -> None:
     assert {"convert", "test", "check", "release", "clean"} <= targets
 
 
+def served(arguments: list[str]) -> int:
+    """The exit code of a server that is interrupted as soon as it says where it listens."""
+    command = [sys.executable, "-m", "converter", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "http://" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        return process.wait(timeout=20)
+
+
 def test_commands_of_the_readme_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,7 +127,7 @@ def test_commands_of_the_readme_run(
     for line in SHELL_LINES:
         program, *arguments = shlex.split(line)
         assert program == "compat-export"
-        code = main(arguments)
+        code = served(arguments) if arguments[0] == "serve" else main(arguments)
         assert code == 0, f"{line}: {capsys.readouterr().err}"
     assert (tmp_path / "dist/release/compatibility/1.0.0/manifest.json").is_file()
     assert (tmp_path / "artifacts/mine/1.0.0/tfjs/model.json").is_file()

@@ -12,7 +12,20 @@ from onnx import parser
 
 HEAVY = {"torch", "onnx", "onnxruntime", "onnxscript", "numpy"}
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-COMMANDS = ("train", "convert", "verify", "bench", "bisect", "inspect", "doctor", "release", "config", "config show")
+COMMANDS = (
+    "train",
+    "convert",
+    "verify",
+    "bench",
+    "bisect",
+    "inspect",
+    "doctor",
+    "release",
+    "serve",
+    "config",
+    "config show",
+)
+COMMANDS += ("list", "show", "diff", "gc")
 HELPS = [["--help"], ["--version"], *([*name.split(), "--help"] for name in COMMANDS)]
 MODEL = """
 <ir_version: 10, opset_import: ["" : 18]>

@@ -50,6 +50,7 @@ def test_manifest_says_where_each_format_came_from(artifact: Path) -> None:
         ("checkpoint", None),
         ("onnx", "checkpoint"),
         ("tfjs", "onnx"),
+        ("types", None),
     ]
     assert [feature.name for feature in manifest.features][:2] == ["likesGiven", "likesReceived"]
     assert {"torch", "onnx", "onnxruntime", "tfjs", "node"} <= manifest.toolchain.keys()

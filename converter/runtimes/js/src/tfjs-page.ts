@@ -54,7 +54,17 @@ const BACKENDS: Record<string, Backend> = {
   webgpu: { name: "webgpu", describe: describeWebGPU, watch: watchWebGPU },
 };
 
+/**
+ * Each file is read as soon as it comes: TF.js reads the first only when it has an answer for every one, and a browser
+ * asks a host for six files at a time, so that seven large ones would wait for each other.
+ */
+async function fetchWhole(...request: Parameters<typeof fetch>): Promise<Response> {
+  const response = await fetch(...request);
+  return new Response(await response.arrayBuffer(), response);
+}
+
 const backend = BACKENDS[backendName];
 if (backend === undefined) throw new Error(`no backend ${backendName}`);
 setWasmPaths(new URL("./", location.href).href);
-await servePage(new TfjsExecutor(backend, (source) => source));
+const open = (source: string) => tf.io.http(new URL(source, location.href).href, { fetchFunc: fetchWhole });
+await servePage(new TfjsExecutor(backend, open));
