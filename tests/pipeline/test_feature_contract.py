@@ -26,6 +26,7 @@ from converter.training.normalise import Normalisation
 
 FEATURES: list[dict[str, Any]] = [
     {"name": "share", "unit": "share", "low": -1, "high": 2},
+    {"name": "kudos", "unit": "kudos", "low": 1, "high": 8, "transform": "saturate", "scale": 10},
     {"name": "likes", "unit": "likes", "low": 0, "high": 30, "transform": "saturate", "scale": 10},
     {"name": "km", "unit": "km", "low": 0, "high": 300, "transform": "inverse", "scale": 100},
     {"name": "views", "unit": "views", "low": 0, "high": 60_000, "transform": "log1p", "scale": 50_000},
@@ -81,13 +82,14 @@ CLIENT: dict[str, Callable[[float, Mapping[str, Any]], float]] = {
     "saturate": lambda x, one: min(max(x / one["scale"], 0.0), 1.0),
     "inverse": lambda x, one: min(max(1 - x / one["scale"], 0.0), 1.0),
     "log1p": lambda x, one: min(log1p(max(x, 0.0)) / log1p(one["scale"]), 1.0),
-    "standardize": lambda x, one: (min(max(x, one["low"]), one["high"]) - one["mean"]) / one["std"],
+    "standardize": lambda x, one: (x - one["mean"]) / one["std"],
 }
 """What a client does, which has the manifest and nothing else."""
 
 
 def by_client(manifest: Mapping[str, Any], raw: np.ndarray) -> np.ndarray:
     features = manifest["features"]
+    raw = np.clip(raw, [one["low"] for one in features], [one["high"] for one in features])
     return np.array(
         [[CLIENT[one["transform"]](float(x), one) for one, x in zip(features, row, strict=True)] for row in raw]
     )
@@ -96,7 +98,7 @@ def by_client(manifest: Mapping[str, Any], raw: np.ndarray) -> np.ndarray:
 def test_the_manifest_knows_what_was_learned(manifest: Mapping[str, Any], folder: Path) -> None:
     table = csv.read_csv(folder / "rows.csv")
     ages = table.column("age").fill_null(35).to_numpy()
-    age, minutes = manifest["features"][4:]
+    age, minutes = manifest["features"][5:]
     assert (age["missing"], minutes["missing"]) == (35, "refuse")
     assert age["mean"] == pytest.approx(ages.mean(), rel=0.05)  # the training rows are most of them
     assert age["std"] == pytest.approx(ages.std(), rel=0.05)
@@ -144,9 +146,10 @@ def test_the_input_says_what_it_takes(manifest: Mapping[str, Any]) -> None:
     if manifest["name"] == "graph":
         assert (spec["low"], spec["high"]) == ([one["low"] for one in FEATURES], [one["high"] for one in FEATURES])
     else:
-        age = manifest["features"][4]
-        assert spec["low"][:4] == [0, 0, 0, 0]
-        assert spec["high"][4] == pytest.approx((99 - age["mean"]) / age["std"])
+        age = manifest["features"][5]
+        assert spec["low"][:5] == [0, 0.1, 0, 0, 0]
+        assert spec["high"][:2] == [1, 0.8]
+        assert spec["high"][5] == pytest.approx((99 - age["mean"]) / age["std"])
 
 
 def test_without_the_record_statistics_are_asked_for(

@@ -42,9 +42,20 @@ def test_statistics_are_lacking_until_they_are_learned() -> None:
 
 
 @pytest.mark.parametrize(
+    ("transform", "below", "above"),
+    [("identity", 0.2, 0.9), ("saturate", 0.01, 0.045), ("inverse", 0.99, 0.955), ("standardize", -2.98, -2.91)],
+)
+def test_values_are_clamped_to_the_range_first(transform: Transform, below: float, above: float) -> None:
+    narrow = feature(transform, low=0.2, high=0.9)
+    assert (narrow.normaliser(-7), narrow.normaliser(7)) == pytest.approx((below, above))
+
+
+@pytest.mark.parametrize(
     ("settings", "said"),
     [
         pytest.param({"low": 80}, "low 80.0 must be below high 80.0", id="range"),
+        pytest.param({"low": 20}, "between low 20.0 and high 80.0, saturate has one value only", id="constant"),
+        pytest.param({"low": -5, "high": 0}, "saturate has one value only", id="constant-0"),
         pytest.param({"scale": 0}, "greater than 0", id="scale"),
         pytest.param({"mean": 1.0}, "both mean and std", id="half"),
         pytest.param({"mean": 1.0, "std": 1.0}, "for the transform standardize, not saturate", id="of-no-use"),

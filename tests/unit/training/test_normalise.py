@@ -14,10 +14,14 @@ positive = st.floats(0.015625, 6e4, width=32)
 @st.composite
 def features(draw: st.DrawFn) -> Feature:
     transform = draw(st.sampled_from(["identity", "saturate", "inverse", "log1p", "standardize"]))
-    low = draw(numbers)
+    if transform == "standardize":
+        low = draw(numbers)
+        high = low + draw(positive)
+    else:
+        low, high = draw(st.sampled_from([0.0, 0.01, -1.0, -1e4])), draw(positive)
     learned = {"mean": draw(numbers), "std": draw(positive)} if transform == "standardize" else {}
     return Feature.model_validate(
-        {"name": "x", "unit": "", "low": low, "high": low + draw(positive), "transform": transform}
+        {"name": "x", "unit": "", "low": low, "high": high, "transform": transform}
         | {"scale": draw(positive)}
         | learned
     )

@@ -1,3 +1,4 @@
+import sys
 import tracemalloc
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -114,6 +115,13 @@ def test_another_delimiter_and_quoted_cells(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     csv.write_csv(pa.table(columns() | {"note": ["a;b"] * N_ROWS}), path, csv.WriteOptions(delimiter=";"))
     assert len(read(path, delimiter=";")) == N_ROWS
+
+
+def test_without_pyarrow_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "t.csv", pa.table(columns()))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ConfigError, match=r"needs pyarrow.*\n.*pip install 'compat-export\[data\]'"):
+        read(path)
 
 
 def test_a_large_table_is_read_in_pieces(tmp_path: Path) -> None:
