@@ -17,12 +17,13 @@ READY := $(INSTALLED) $(BUNDLE) $(BROWSER)
 
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(JS)
 
-.PHONY: help train convert test check docs scoreboard models release dist clean
+.PHONY: help train convert speed-dating test check docs scoreboard models release dist clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make train       install, train the reference model, judge it on rows that it never saw"
 	@echo "make convert     install, train the reference model, convert it, prove it"
+	@echo "make speed-dating  fetch real outcomes, train on them, convert, prove; writes a model card"
 	@echo "make test        run every test"
 	@echo "make check       format, lint, types, floors, TypeScript; under a minute"
 	@echo "make docs        write docs/operators.md from the code"
@@ -42,6 +43,11 @@ convert: $(READY) $(CHECKPOINT)
 		$(BIN)/compat-export convert $(CONFIG); \
 	fi
 	@$(BIN)/compat-export verify $(ARTIFACT)
+
+speed-dating: $(READY)
+	@$(BIN)/python benchmarks/fetch.py speed-dating
+	@$(BIN)/compat-export train configs/speed-dating.yaml
+	@$(BIN)/compat-export convert configs/speed-dating.yaml
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2
@@ -90,7 +96,7 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(JS)/package.json $
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-$(BUNDLE): $(wildcard $(JS)/src/*.ts) $(JS)/build.mjs $(JS)/package-lock.json | $(INSTALLED)
+$(BUNDLE): $(wildcard $(JS)/src/*.ts) client/src/legacy.ts client/src/errors.ts $(JS)/build.mjs $(JS)/package-lock.json | $(INSTALLED)
 	$(NPM) run --silent build
 	@touch $@
 

@@ -39,11 +39,13 @@ class Normaliser:
 class Feature(BaseModel):
     """One feature: its name, unit and range, the transform that the network sees it through, and what fills a gap.
 
-    identity     x                                  at least 0, at most 1
-    saturate     x / scale                          at least 0, at most 1
-    inverse      1 - x / scale                      at least 0, at most 1
-    log1p        log(1 + x) / log(1 + scale)        at least 0, at most 1
-    standardize  (x - mean) / std                   x at least low, at most high
+    x is clamped to low and high before anything else, then
+
+    identity     x                              at least 0, at most 1
+    saturate     x / scale                      at least 0, at most 1
+    inverse      1 - x / scale                  at least 0, at most 1
+    log1p        log(1 + x) / log(1 + scale)    at least 0, at most 1
+    standardize  (x - mean) / std
 
     `mean` and `std` are learned from the training rows where they aren't given. `missing` says what becomes of a value
     that isn't there: it is refused, or the number given here takes its place before the network sees the row.
@@ -71,6 +73,15 @@ class Feature(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _varies(self) -> Self:
+        bottom, top = self._clamp
+        if not bottom < top:
+            raise ValueError(
+                f"{self.name}: between low {self.low} and high {self.high}, {self.transform} has one value only"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _statistics_are_of_use(self) -> Self:
         if (self.mean is None) != (self.std is None):
             raise ValueError(f"{self.name} needs both mean and std, or neither")
@@ -90,20 +101,28 @@ class Feature(BaseModel):
         return self.transform == "standardize" and self.std is None
 
     @property
+    def _clamp(self) -> tuple[float, float]:
+        """Where values are clamped: the range, and where the transform's own ends are inside it, those."""
+        if self.transform == "standardize":
+            return self.low, self.high
+        return max(self.low, 0.0), min(self.high, 1.0 if self.transform == "identity" else self.scale)
+
+    @property
     def normaliser(self) -> Normaliser:
         """The numbers of the transform; those of `standardize` are 0 and 1 until they are learned."""
+        low, high = self._clamp
         match self.transform:
             case "identity":
-                return Normaliser(0.0, 1.0, False, 0.0, 1.0)
+                return Normaliser(low, high, False, 0.0, 1.0)
             case "saturate":
-                return Normaliser(0.0, self.scale, False, 0.0, self.scale)
+                return Normaliser(low, high, False, 0.0, self.scale)
             case "inverse":
-                return Normaliser(0.0, self.scale, False, self.scale, -self.scale)
+                return Normaliser(low, high, False, self.scale, -self.scale)
             case "log1p":
-                return Normaliser(0.0, self.scale, True, 0.0, math.log1p(self.scale))
+                return Normaliser(low, high, True, 0.0, math.log1p(self.scale))
             case "standardize":
                 mean, std = (0.0, 1.0) if self.mean is None or self.std is None else (self.mean, self.std)
-                return Normaliser(self.low, self.high, False, mean, std)
+                return Normaliser(low, high, False, mean, std)
 
     @property
     def normalised_range(self) -> tuple[float, float]:

@@ -31,6 +31,8 @@ TERMS = (
     Term(("swingerTraits",), 0.10, lambda agreement: agreement),
 )
 
+OPTIONAL_COLUMNS = ("swingerTraits",)  # the app's own formula does without it too
+
 
 def missing_columns(names: Iterable[str]) -> tuple[str, ...]:
     """The columns of the formula that are not among these; their terms count 0."""

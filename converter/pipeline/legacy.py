@@ -10,7 +10,7 @@ import numpy as np
 from converter.artifact.evaluation import LEGACY_FORMULA, Gain, Scored
 from converter.artifact.manifest import Manifest
 from converter.errors import ConfigError, InternalError
-from converter.legacy import legacy_score, missing_columns
+from converter.legacy import OPTIONAL_COLUMNS, legacy_score, missing_columns
 from converter.pipeline.card import published_record
 from converter.runtimes.hosted import HostedRuntime
 
@@ -59,7 +59,7 @@ class Opponents:
 def opponents_of(manifest: Manifest, folder: Path) -> Opponents:
     """The model of an artifact and the formula, as its training compared them.
 
-    Raises: ConfigError if the formula can't be applied to what the model takes, or nothing was held out.
+    Raises: ConfigError if the formula can't be applied to what the model takes, or no training is on record.
     """
     record = published_record(folder)
     if record is None:
@@ -74,6 +74,13 @@ def opponents_of(manifest: Manifest, folder: Path) -> Opponents:
         raise ConfigError(
             f"no term of the legacy formula can be computed from {names}", where=OPTION, hint="leave the option out"
         )
+    missing = missing_columns(feature.name for feature in record.features)
+    if needed := [name for name in missing if name not in OPTIONAL_COLUMNS]:
+        raise ConfigError(
+            f"the app's formula needs {', '.join(needed)}, and the model has no such feature",
+            where=OPTION,
+            hint="leave the option out; the model card compares both with what there is",
+        )
     if _normalization(manifest) != "graph":
         raise ConfigError(
             "the model takes normalised values, and the formula raw ones",
@@ -85,7 +92,7 @@ def opponents_of(manifest: Manifest, folder: Path) -> Opponents:
         model=record.evaluation.model,
         formula=formula,
         gains=tuple(gain for gain in record.evaluation.gains if gain.baseline == LEGACY_FORMULA),
-        missing=missing_columns(feature.name for feature in record.features),
+        missing=missing,
         is_synthetic=record.data.is_synthetic,
     )
 

@@ -40,31 +40,41 @@ def train(
     Raises: ConfigError if the config has no features, names no `.pth` to write, or its data don't fit.
     """
     path = _checkpoint_path(resolved)
-    from converter.training.devices import Processes
+    from converter.training.source import open_rows
+
+    emit(StepStarted("read rows"))
+    opened = open_rows(resolved.config, resolved.root)
+    data = opened[2]
+    emit(StepFinished("read rows", f"{sum(data.n_rows.values()):,} of {data.name}, split by {data.split_by}"))
+    from converter.training.devices import Processes  # these load torch, which what is wrong with rows can do without
+    from converter.training.judge import judge
     from converter.training.state import write
     from converter.training.train import Place
     from converter.training.train import train as run
 
+    emit(StepStarted("train", 100))
     state_path = path.with_suffix(STATE_SUFFIX)
     place = Place(resolved.root, state_path, Processes(n_local_processes, n_machines), resume)
-    emit(StepStarted("train", 100))
-    result = run(resolved.config, place, lambda progress: emit(_advanced(progress)))
-    if result is None:
+    trained = run(resolved.config, opened, place, lambda progress: emit(_advanced(progress)))
+    if trained is None:
         return None
-    write(result.module.state_dict(), path)
+    emit(StepFinished("train", f"{trained.n_epochs} epochs, the best is {trained.best_epoch}"))
+    emit(StepStarted("judge"))
+    evaluation = judge(trained)
+    emit(StepFinished("judge", f"held-out accuracy {evaluation.metrics['accuracy']:.3f}"))
+    write(trained.network.state_dict(), path)
     sha256 = sha256_of(path)
     record = TrainingRecord(
         checkpoint_sha256=sha256,
-        features=result.features,
-        data=result.data,
+        features=trained.config.features,
+        data=data,
         seed=resolved.config.training.seed,
-        n_epochs=result.n_epochs,
-        best_epoch=result.best_epoch,
-        evaluation=result.evaluation,
+        n_epochs=trained.n_epochs,
+        best_epoch=trained.best_epoch,
+        evaluation=evaluation,
     )
     save_record(path, record)
     state_path.unlink(missing_ok=True)
-    emit(StepFinished("train", f"held-out accuracy {record.evaluation.metrics['accuracy']:.3f}"))
     return TrainOutcome(path, sha256, record)
 
 

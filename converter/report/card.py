@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter.artifact.evaluation import LEGACY_FORMULA, LOGISTIC_REGRESSION, Evaluation, Gain, Groups, Scored
 from converter.artifact.training_record import TrainingData, TrainingRecord
+from converter.features import Feature
 from converter.legacy import missing_columns
 from converter.report.words import NOTHING, count, escaped
 
@@ -29,6 +30,7 @@ SPLITS = {
     "random": "rows were split at random",
     "stratified": "rows were split at random, with the same share of yes on each side",
 }
+FEW_GROUPS = 20  # to draw from: fewer show less of how groups differ than there is
 NO_USE = "Nobody has written down what this model is meant for, in the section card of its config."
 
 
@@ -174,11 +176,17 @@ def _provenance(record: TrainingRecord) -> dict[str, Any]:
                 "unit": one.unit,
                 "range": f"{one.low:g} to {one.high:g}",
                 "transform": one.transform,
-                "missing": "refused" if one.missing == "refuse" else f"{one.missing:g}",
+                "missing": _missing_text(one, data.filled.get(one.name, 0)),
             }
             for one in record.features
         ],
     }
+
+
+def _missing_text(feature: Feature, n_filled: int) -> str:
+    if feature.missing == "refuse":
+        return "refused"
+    return f"taken for {feature.missing:g}, as in {count(n_filled, 'row')} of the data"
 
 
 def _resampled_text(evaluation: Evaluation, data: TrainingData) -> str:
@@ -201,6 +209,9 @@ def _limits(record: TrainingRecord) -> Iterable[str]:
         yield "Rows were split one by one: if rows of one person are on both sides, the numbers are too good."
     if record.evaluation.groups is None:
         yield "How it does on different groups of people was not measured: the data name no group."
+    groups = record.evaluation.groups
+    if groups is not None and groups.count < FEW_GROUPS:
+        yield f"Only {count(groups.count, 'group')} in the held-out rows: the intervals are likely too narrow."
     for gain in record.evaluation.gains:
         if gain.baseline == LOGISTIC_REGRESSION and gain.metric == "roc_auc" and gain.interval[0] <= 0:
             yield "A logistic regression ranks these rows as well, as far as they can tell; it would be simpler."

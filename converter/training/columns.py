@@ -1,7 +1,7 @@
 """A column of a table as numbers, labels, times or names; the first cell that doesn't fit is named."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ NUMERIC = (
     pa.types.is_boolean,
     pa.types.is_null,  # a column of nothing but gaps
 )
+TIMES = (pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -97,33 +98,46 @@ def times(cells: Cells) -> np.ndarray:
     Units:  seconds of 1970 for dates and times; else as in the file
     Raises: ConfigError for the first that is missing, or neither a number nor a date.
     """
-    values = cells.values
-    if pa.types.is_string(values.type):
-        stamps = _parsed(values, pa.timestamp("us"))
-        values = stamps if stamps is not None else values
+    values = _from_text(cells, TIMES, "neither a number nor a date", "write times as 2025-12-31 23:59:59")
     if pa.types.is_temporal(values.type):
         micros = pc.cast(pc.cast(values, pa.timestamp("us"), safe=False), pa.int64())
         found = np.asarray(pc.cast(micros, pa.float64()).to_numpy(zero_copy_only=False)) / 1e6
     else:
-        found = _numbers(Cells(values, cells.column, cells.first_row, cells.path), "neither a number nor a date")
+        found = _numbers(replace(cells, values=values))
     cells.require(np.isnan(found), lambda _: "is missing", "every row needs a time")
     return np.asarray(found)
 
 
-def _numbers(cells: Cells, kind: str = "no number") -> np.ndarray:
+def plain(values: Any) -> Any:
+    """A column's values with texts stored in the one way that the functions here know."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    is_text = pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type)
+    return pc.cast(values, pa.string()) if is_text else values
+
+
+def _numbers(cells: Cells) -> np.ndarray:
     """The cells as float64, NaN where one is missing."""
-    values = cells.values
-    if pa.types.is_string(values.type):
-        parsed = _parsed(values, pa.float64())
-        if parsed is None:
-            place = _first_unparsed(values)
-            raise cells.refused(place, f"{_shown(cells, place)} is {kind}", "give numbers with a point, such as 0.5")
-        values = parsed
+    values = _from_text(cells, (pa.float64(),), "no number", "give numbers with a point, such as 0.5")
     if not any(is_kind(values.type) for is_kind in NUMERIC):
-        raise cells.refused(0, f"the column holds {values.type}, {kind}", "give a column of numbers")
+        raise cells.refused(0, f"the column holds {values.type}, no number", "give a column of numbers")
     if pa.types.is_boolean(values.type):
         values = pc.cast(values, pa.uint8())
     return np.asarray(pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+
+
+def _from_text(cells: Cells, types: Sequence[Any], kind: str, hint: str) -> Any:
+    """The cells, texts having become values of the type that the first of them has."""
+    texts = cells.values
+    if not pa.types.is_string(texts.type):
+        return texts
+    first = pc.drop_null(texts).slice(0, 1)
+    type_ = next((one for one in types if _parsed(first, one) is not None), types[0])
+    parsed = _parsed(texts, type_)
+    if parsed is None:
+        place = _first_unparsed(texts, type_)
+        raise cells.refused(place, f"{_shown(cells, place)} is {kind}", hint)
+    return parsed
 
 
 def _parsed(texts: Any, type_: Any) -> Any:
@@ -134,12 +148,12 @@ def _parsed(texts: Any, type_: Any) -> Any:
         return None
 
 
-def _first_unparsed(texts: Any) -> int:
-    """The place of the first text that is no number, given that there is one."""
+def _first_unparsed(texts: Any, type_: Any) -> int:
+    """The place of the first text that is of another type, given that there is one."""
     low, high = 0, len(texts)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _parsed(texts.slice(low, middle - low), pa.float64()) is None else (middle, high)
+        low, high = (low, middle) if _parsed(texts.slice(low, middle - low), type_) is None else (middle, high)
     return low
 
 

@@ -28,14 +28,24 @@ class Processes:
 
 
 @contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread computes, so that sums don't depend on how work is shared; how many there were is put back."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
 def launched(settings: TrainingSection, processes: Processes) -> Iterator[Fabric]:
     """A Fabric whose processes know of each other.
 
-    On a CPU, one thread computes: sums don't depend on how work is shared. It and the random state are put back.
+    On a CPU, one thread computes. Threads and random state are put back.
     Raises: ConfigError if there is no such accelerator or precision here.
     """
     _silence()
-    threads = torch.get_num_threads()
     accelerator = _accelerator(settings)
     fabric = Fabric(
         accelerator=accelerator,
@@ -45,13 +55,14 @@ def launched(settings: TrainingSection, processes: Processes) -> Iterator[Fabric
         precision=_precision(settings, accelerator),  # type: ignore[arg-type]
     )
     try:
-        with torch.random.fork_rng(devices=[] if accelerator == "cpu" else None):
-            if accelerator == "cpu":
-                torch.set_num_threads(1)
+        is_cpu = accelerator == "cpu"
+        with (
+            torch.random.fork_rng(devices=[] if is_cpu else None),
+            one_thread() if is_cpu else contextlib.nullcontext(),
+        ):
             fabric.launch()
             yield fabric
     finally:
-        torch.set_num_threads(threads)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 

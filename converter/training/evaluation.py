@@ -28,7 +28,7 @@ from converter.training.bootstrap import (
     resampled_counts,
     resampled_metrics,
 )
-from converter.training.calibration import fit_temperature, reliability, sigmoid
+from converter.training.calibration import reliability, sigmoid
 from converter.training.held_out import HeldOut, Part
 from converter.training.metrics import (
     Scores,
@@ -49,10 +49,9 @@ Rule = Callable[[np.ndarray], float]  # the threshold for a way of scoring, from
 
 
 def evaluate(held_out: HeldOut, settings: EvaluationSection) -> Evaluation:
-    """The model and its baselines on the test rows; thresholds and the temperature come from the validation rows."""
+    """The model and its baselines on the test rows; thresholds come from the validation rows."""
     test = held_out.test
-    before, temperature = _logits(test), fit_temperature(_logits(held_out.validation), held_out.validation.labels)
-    scores = _all_scores(held_out, temperature, settings)
+    scores = _all_scores(held_out, settings)
     resamples = affordable_resamples(len(test.labels), settings.resamples)
     of = {name: counted(one) for name, one in scores.items()}
     point = {name: metrics(once(len(test.labels))) for name, metrics in of.items()}
@@ -72,8 +71,8 @@ def evaluate(held_out: HeldOut, settings: EvaluationSection) -> Evaluation:
         gains=tuple(_gain(name, metric, point, drawn) for name in scores if name != MODEL for metric in GAIN_METRICS),
         confusion=_confusion(model),
         calibration=Calibration(
-            temperature=temperature,
-            ece_before=calibration_error(sigmoid(before), test.labels),
+            temperature=held_out.temperature,
+            ece_before=calibration_error(sigmoid(_logits(test)), test.labels),
             ece=calibration_error(model.score, test.labels),
             bins=reliability(model.score, test.labels),
         ),
@@ -108,9 +107,10 @@ def permutation_importance(held_out: HeldOut) -> tuple[Importance, ...]:
     return tuple(found)
 
 
-def _all_scores(held_out: HeldOut, temperature: float, settings: EvaluationSection) -> dict[str, Scores]:
+def _all_scores(held_out: HeldOut, settings: EvaluationSection) -> dict[str, Scores]:
     """The test rows as the model and each baseline score them, the model first."""
     train, validation, test = held_out.train, held_out.validation, held_out.test
+    temperature = held_out.temperature
     is_balanced = settings.threshold == "balanced"
 
     def best(score: np.ndarray) -> float:

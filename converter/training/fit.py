@@ -168,8 +168,9 @@ class Fit:
             loss = binary_cross_entropy_with_logits(logits, labels.float(), weights, reduction="sum")
             right = ((logits >= 0) == labels).sum()
             sums += torch.stack([loss, weights.sum(), right, torch.tensor(len(rows))])
-        reduced = fabric.all_reduce(sums, reduce_op="sum")
-        total: list[float] = (reduced if isinstance(reduced, Tensor) else sums).tolist()
+        reduced = fabric.all_reduce(sums.to(fabric.device), reduce_op="sum")
+        assert isinstance(reduced, Tensor), "one tensor went in"
+        total: list[float] = reduced.tolist()
         return total[0] / total[1], total[2] / total[3]
 
     def _weights(self) -> Weights:

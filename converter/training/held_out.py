@@ -27,7 +27,8 @@ class Part:
 class HeldOut:
     """The three parts of the data, and the network as functions of raw features.
 
-    `normalised` gives the values that the layers see, `score` the probability with the temperature in it.
+    `normalised` gives the values that the layers see, `score` the probability with the temperature in it: that of the
+    graph, 1 where a network has no place for one.
     """
 
     names: tuple[str, ...]
@@ -36,4 +37,5 @@ class HeldOut:
     test: Part
     normalised: Score
     score: Score
+    temperature: float
     seed: int

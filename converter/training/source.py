@@ -27,13 +27,14 @@ def open_rows(config: Config, root: Path) -> tuple[Rows, Split, TrainingData]:
     if data.path is None:
         pairs = generate_pairs([feature.name for feature in config.features], config.training.n_rows, seed)
         rows = Rows(pairs.features, pairs.matched, probability=pairs.probability)
-        name, sha256 = SYNTHETIC, hashlib.sha256(pairs.features.tobytes() + pairs.matched.tobytes()).hexdigest()
+        where = name = SYNTHETIC
+        sha256 = hashlib.sha256(pairs.features.tobytes() + pairs.matched.tobytes()).hexdigest()
     else:
         path = root / data.path
         rows = read_rows(path, data, config.features)
-        name, sha256 = path.name, sha256_of(path)
+        where, name, sha256 = str(path), path.name, sha256_of(path)
     split = split_rows(rows, data.split_by, data.split, seed)
-    require_both_classes(rows, split, data.split_by, name)
+    require_both_classes(rows, split, data.split_by, where)
     parts = split.parts().items()
     facts = {
         "name": name,

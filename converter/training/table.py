@@ -65,10 +65,10 @@ class _Gathered:
     filled: dict[str, int] = field(default_factory=dict)
 
     def add(self, batch: Any, first_row: int, path: Path) -> None:
-        from converter.training.columns import Cells, feature_values, label_values, names, times
+        from converter.training.columns import Cells, feature_values, label_values, names, plain, times
 
         def cells(column: str) -> Cells:
-            return Cells(batch.column(column), column, first_row + self.n_rows, path)
+            return Cells(plain(batch.column(column)), column, first_row + self.n_rows, path)
 
         if not batch.num_rows:
             return

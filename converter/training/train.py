@@ -1,4 +1,4 @@
-"""From a config to a trained, calibrated and judged network: the same config and versions give the same bits."""
+"""From a config and its rows to a trained network: the same config, rows and versions give the same bits."""
 
 import hashlib
 from collections.abc import Callable
@@ -7,28 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from converter.artifact.evaluation import Evaluation
 from converter.artifact.training_record import TrainingData
 from converter.checkpoint import resolve_factory
 from converter.checkpoint.factory import build
 from converter.config import Config
-from converter.features import Feature
 from converter.fileio import canonical_json
 from converter.training.batches import Sampler
-from converter.training.calibration import fit_temperature
 from converter.training.devices import Processes, launched
-from converter.training.evaluation import evaluate
-from converter.training.fit import Fit, Plan, Progress, logits_of
-from converter.training.held_out import HeldOut, Part
+from converter.training.fit import Fit, Plan, Progress
 from converter.training.network import reference_factory
 from converter.training.normalise import Normalisation
-from converter.training.rows import Rows, Split, chunks
-from converter.training.source import open_rows, with_statistics
+from converter.training.rows import Rows, Split
+from converter.training.source import with_statistics
 from converter.training.state import load_state
 
-MOST_JUDGED_ROWS = 200_000  # of each part: more would narrow no interval that anyone looks at
+Opened = tuple[Rows, Split, TrainingData]
+"""What `open_rows` gives."""
 
 
 @dataclass(frozen=True)
@@ -42,50 +38,46 @@ class Place:
 
 
 @dataclass(frozen=True)
-class TrainingResult:
-    """The network of the best epoch in eval mode on the CPU, what it learned from, and how good it is."""
+class Trained:
+    """The network of the best epoch in eval mode on the CPU, and what it learned from.
 
-    module: nn.Module
-    features: tuple[Feature, ...]
-    data: TrainingData
+    The features of `config` have the statistics that were learned.
+    """
+
+    config: Config
+    network: nn.Module
+    rows: Rows
+    split: Split
     n_epochs: int
     best_epoch: int
-    evaluation: Evaluation
 
 
-def train(config: Config, place: Place, on_progress: Callable[[Progress], None]) -> TrainingResult | None:
-    """Train the config's network, fit its temperature, and judge it; None in all processes but the first.
+def train(
+    config: Config, opened: Opened, place: Place, on_progress: Callable[[Progress], None] = lambda _: None
+) -> Trained | None:
+    """Train the config's network; None in all processes but the first.
 
-    The state on disk is the caller's to delete once the result is safe.
-    Raises: ConfigError if data or settings don't fit; ConverterError if the loss diverges.
+    The state on disk is the caller's to delete once the weights are safe.
+    Raises: ConfigError if settings don't fit the data or the machine; ConverterError if the loss diverges.
     """
-    rows, split, data = open_rows(config, place.root)
-    features = with_statistics(config.features, rows, split.train)
-    config = config.model_copy(update={"features": features})
-    seen = _seen_by(config)
+    rows, split, data = opened
+    config = config.model_copy(update={"features": with_statistics(config.features, rows, split.train)})
     with launched(config.training, place.processes) as fabric:
         torch.manual_seed(config.training.seed)
         network = _network(config, place.root)
         torch.manual_seed(config.training.seed + fabric.global_rank)  # dropout differs from process to process
-        sampler = _sampler(config, rows, split, seen)
         fingerprint = _fingerprint(config, data, fabric.world_size)
-        fit = Fit(
-            fabric,
-            network,
-            Plan(sampler, split.validation, config.training, fingerprint, place.state_path),
-            on_progress,
-        )
+        sampler = _sampler(config, rows, split)
+        plan = Plan(sampler, split.validation, config.training, fingerprint, place.state_path)
+        fit = Fit(fabric, network, plan, on_progress)
         if place.resume and (state := load_state(place.state_path, fingerprint)):
             fit.resume(state)
         n_epochs = fit.run()
-        if not fabric.is_global_zero:
-            return None
-        held_out = _held_out(config, rows, split, network.cpu(), seen)
-        evaluation = evaluate(held_out, config.evaluation)
-    return TrainingResult(network, features, data, n_epochs, fit.best_epoch, evaluation)
+        is_first = fabric.is_global_zero
+    return Trained(config, network.cpu(), rows, split, n_epochs, fit.best_epoch) if is_first else None
 
 
-def _seen_by(config: Config) -> Callable[[np.ndarray], np.ndarray]:
+def seen_by(config: Config) -> Callable[[np.ndarray], np.ndarray]:
     """What becomes of raw features before they reach the network's input."""
     return Normalisation(config.features) if config.network.normalization == "client" else np.ascontiguousarray
 
@@ -96,10 +88,10 @@ def _network(config: Config, root: Path) -> nn.Module:
     return reference_factory(config)()
 
 
-def _sampler(config: Config, rows: Rows, split: Split, seen: Callable[[np.ndarray], np.ndarray]) -> Sampler:
+def _sampler(config: Config, rows: Rows, split: Split) -> Sampler:
     settings = config.training
     return Sampler(
-        rows, split.train, seen, _class_weights(config, rows.labels[split.train]),
+        rows, split.train, seen_by(config), _class_weights(config, rows.labels[split.train]),
         settings.batch_size, settings.shuffle_rows, settings.seed,
     )  # fmt: skip
 
@@ -125,47 +117,3 @@ def _fingerprint(config: Config, data: TrainingData, n_processes: int) -> str:
     parts["data"].pop("path")
     parts |= {"rows": data.model_dump(mode="json"), "torch": torch.__version__, "processes": n_processes}
     return hashlib.sha256(canonical_json(parts)).hexdigest()
-
-
-def _held_out(
-    config: Config, rows: Rows, split: Split, network: nn.Module, seen: Callable[[np.ndarray], np.ndarray]
-) -> HeldOut:
-    """The three parts and the network as its judge wants them, the temperature being in the network by then."""
-
-    def logits(raw: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
-            return np.concatenate([logits_of(network, seen(raw[one])).numpy() for one in chunks(np.arange(len(raw)))])
-
-    def part(numbers: np.ndarray, *, is_judged: bool) -> Part:
-        if len(numbers) > MOST_JUDGED_ROWS:
-            rng = np.random.default_rng([config.training.seed, 3])
-            numbers = np.sort(rng.choice(numbers, MOST_JUDGED_ROWS, replace=False))
-        raw = np.asarray(rows.features[numbers])
-        probability = None if rows.probability is None else rows.probability[numbers]
-        found = logits(raw) if is_judged else None
-        return Part(raw, rows.labels[numbers], found, probability, rows.groups_of(numbers))
-
-    validation = part(split.validation, is_judged=True)
-    temperature = _set_temperature(network, validation)
-
-    def score(raw: np.ndarray) -> np.ndarray:
-        return np.asarray(1.0 / (1.0 + np.exp(-logits(raw).astype(np.float64) / temperature)))
-
-    return HeldOut(
-        tuple(feature.name for feature in config.features),
-        part(split.train, is_judged=False),
-        validation,
-        part(split.test, is_judged=True),
-        Normalisation(config.features),
-        score,
-        config.training.seed,
-    )
-
-
-def _set_temperature(network: nn.Module, validation: Part) -> float:
-    """Fit the temperature on the validation rows, and put it into the network if that has a place for it."""
-    buffer = getattr(network, "temperature", None)
-    if not isinstance(buffer, Tensor) or validation.logits is None:
-        return 1.0
-    buffer.fill_(fit_temperature(validation.logits, validation.labels))
-    return float(buffer)

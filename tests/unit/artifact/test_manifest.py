@@ -220,8 +220,10 @@ def test_the_config_is_recorded_without_this_machine(tmp_path):
     assert "artifacts" not in config
     assert "artifacts" not in sources
     assert (sources["version"], sources["model.checkpoint"]) == ("flag", "file")
-    elsewhere, _ = portable_config(resolve(None, {"name": "m", "model.checkpoint": "/other/place/m.pth"}))
+    away = {"name": "m", "model.checkpoint": "/other/place/m.pth", "data.path": "/other/place/rows.csv"}
+    elsewhere, _ = portable_config(resolve(None, away))
     assert elsewhere["model"]["checkpoint"] == "m.pth"
+    assert elsewhere["data"]["path"] == "rows.csv"
     assert str(tmp_path) not in json.dumps([config, elsewhere])
 
 

@@ -81,6 +81,7 @@ def facts(*, data: dict[str, Any] | None = None, **changes: Any) -> CardFacts:
         "positives": {"train": 480, "validation": 120, "test": 210},
         "split_by": "stratified",
         "label": "match",
+        "filled": {"ageGap": 17},
     } | (data or {})
     record = TrainingRecord(
         checkpoint_sha256="b" * 64,

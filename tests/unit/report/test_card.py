@@ -79,7 +79,7 @@ def test_provenance_names_digests_splits_and_features() -> None:
     assert f"sha256 `{'b' * 64}`" in told
     assert "| rows | 1,200 | 300 | 500 |\n| yes | 40.0 % | 40.0 % | 42.0 % |" in told
     assert "Seed 7; the weights are those of epoch 9 of 12" in told
-    assert "| ageGap | years | 0 to 40 | inverse | 5 |" in told
+    assert "| ageGap | years | 0 to 40 | inverse | taken for 5, as in 17 rows of the data |" in told
     assert "| likes\\_given | likes | 0 to 30 | saturate | refused |" in told
 
 
@@ -106,6 +106,13 @@ def test_limits_follow_from_the_data(data: dict[str, object], limit: str) -> Non
     use = sections(card_from_facts(facts(data=data)))["Use"]
     assert limit in use
     assert "- Not for people." in use
+
+
+def test_few_groups_are_a_limit() -> None:
+    few = groups().model_copy(update={"count": 4})
+    use = sections(card_from_facts(facts(data=REAL, groups=few, resampled="groups")))["Use"]
+    assert "Only 4 groups in the held-out rows" in use
+    assert "Only" not in sections(card_from_facts(facts(data=REAL, groups=groups(), resampled="groups")))["Use"]
 
 
 def test_use_that_nobody_has_written_down_is_missed() -> None:

@@ -29,14 +29,21 @@ def true_logits(features: np.ndarray) -> np.ndarray:
     return np.asarray(features @ WEIGHTS + 1.5 * features[:, 0] * features[:, 1] - 0.5, np.float64)
 
 
-def held_out(names: tuple[str, ...] = ("a", "b", "c"), *, sure: float = 1.0) -> HeldOut:
+def held_out(names: tuple[str, ...] = ("a", "b", "c"), *, sure: float = 1.0, temperature: float = 1.0) -> HeldOut:
     parts = [part(n_rows, seed, sure=sure) for seed, n_rows in enumerate((3000, 2000, 3000))]
-    return HeldOut(names, *parts, normalised=lambda raw: raw, score=lambda raw: sigmoid(true_logits(raw)), seed=11)
+    return HeldOut(
+        names,
+        *parts,
+        normalised=lambda raw: raw,
+        score=lambda raw: sigmoid(true_logits(raw)),
+        temperature=temperature,
+        seed=11,
+    )
 
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    return evaluate(held_out(sure=2.0), SETTINGS)
+    return evaluate(held_out(sure=2.0, temperature=2.0), SETTINGS)
 
 
 def test_true_probabilities_reach_what_nobody_can_better(evaluation: Evaluation) -> None:
@@ -46,10 +53,15 @@ def test_true_probabilities_reach_what_nobody_can_better(evaluation: Evaluation)
     assert evaluation.n_rows == {"train": 3000, "validation": 2000, "test": 3000}
 
 
-def test_temperature_of_the_validation_rows_undoes_what_was_too_sure(evaluation: Evaluation) -> None:
-    assert evaluation.calibration.temperature == pytest.approx(2.0, rel=0.1)
+def test_scores_are_those_after_the_temperature_of_the_graph(evaluation: Evaluation) -> None:
+    assert evaluation.calibration.temperature == 2.0
     assert evaluation.calibration.ece < 0.03 < evaluation.calibration.ece_before
+    assert evaluation.model.metrics["ece"] == evaluation.calibration.ece
     assert sum(one.n_rows for one in evaluation.calibration.bins) == 3000
+    untouched = evaluate(held_out(sure=2.0), SETTINGS)
+    assert untouched.calibration.ece == untouched.calibration.ece_before == evaluation.calibration.ece_before
+    assert untouched.model.metrics["log_loss"] > evaluation.model.metrics["log_loss"]
+    assert untouched.model.metrics["roc_auc"] == evaluation.model.metrics["roc_auc"]
 
 
 def test_logistic_regression_is_the_one_of_scikit_learn(evaluation: Evaluation) -> None:
@@ -99,7 +111,7 @@ def test_metrics_are_flat_finite_and_named_for_budgets(evaluation: Evaluation) -
 
 
 def test_same_rows_give_the_same_evaluation(evaluation: Evaluation) -> None:
-    assert evaluate(held_out(sure=2.0), SETTINGS) == evaluation
+    assert evaluate(held_out(sure=2.0, temperature=2.0), SETTINGS) == evaluation
 
 
 def test_importance_is_that_of_scikit_learn() -> None:

@@ -97,6 +97,16 @@ def test_model_of_other_features_can_not_be_compared(artifact: Path, tmp_path: P
     assert caught.value.exit_code == 2
 
 
+def test_model_without_a_column_of_the_formula_can_not_be_compared(artifact: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(artifact, copy)
+    record = json.loads((copy / "training.json").read_bytes())
+    record["features"] = [one for one in record["features"] if one["name"] != "ageGap"]
+    (copy / "training.json").write_text(json.dumps(record))
+    with pytest.raises(ConfigError, match="needs ageGap"):
+        opponents_of(open_artifact(copy).manifest, copy)
+
+
 def test_record_of_another_form_is_refused(artifact: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(artifact, copy)
