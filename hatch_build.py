@@ -9,7 +9,15 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 JS = Path("converter", "runtimes", "js")
 OF_THE_CLIENT = (Path("client", "src", "legacy.ts"), Path("client", "src", "errors.ts"))  # in the bundles too
-BUNDLES = ("worker.cjs", "tfjs-thread.cjs", "ort-thread.mjs", "tfjs-page.js", "ort-page.js")
+BUNDLES = (
+    "worker.cjs",
+    "tfjs-thread.cjs",
+    "layers-thread.cjs",
+    "ort-thread.mjs",
+    "tfjs-page.js",
+    "layers-page.js",
+    "ort-page.js",
+)
 DEVELOPMENT_PACKAGE = "typescript"
 
 

@@ -19,8 +19,9 @@ CHROMIUM_RUNTIMES = (
     "onnxruntime-web@chromium",
 )
 FIREFOX_RUNTIMES = ("tfjs-wasm@firefox", "tfjs-webgl@firefox")
+LAYERS_RUNTIMES = ("tfjs-layers-cpu@node", "tfjs-layers-wasm@node", "tfjs-layers-webgl@chromium")
 BROWSER_RUNTIMES: dict[BrowserKind, tuple[str, ...]] = {"chromium": CHROMIUM_RUNTIMES, "firefox": FIREFOX_RUNTIMES}
-HOSTED_RUNTIMES = (*NODE_RUNTIMES, *CHROMIUM_RUNTIMES, *FIREFOX_RUNTIMES)
+HOSTED_RUNTIMES = (*NODE_RUNTIMES, *CHROMIUM_RUNTIMES, *FIREFOX_RUNTIMES, *LAYERS_RUNTIMES)
 RUNTIME_NAMES = ("torch", "onnxruntime", *HOSTED_RUNTIMES)
 
 

@@ -26,8 +26,10 @@ const page = { ...shared, platform: "browser", format: "esm", target: "es2023" }
 const bundles = {
   "worker.cjs": { ...node, format: "cjs", entryPoints: ["src/main.ts"] },
   "tfjs-thread.cjs": { ...node, format: "cjs", entryPoints: ["src/tfjs-thread.ts"] }, // TF.js calls require() at run time
+  "layers-thread.cjs": { ...node, format: "cjs", entryPoints: ["src/layers-thread.ts"] },
   "ort-thread.mjs": { ...node, format: "esm", entryPoints: ["src/ort-thread.ts"] }, // ONNX Runtime reads import.meta
   "tfjs-page.js": { ...page, entryPoints: ["src/tfjs-page.ts"] },
+  "layers-page.js": { ...page, entryPoints: ["src/layers-page.ts"] },
   "ort-page.js": { ...page, entryPoints: ["src/ort-page.ts"] },
 };
 
