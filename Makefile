@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 TO ?= dist/release
+DIST := dist/package
 
 BIN := .venv/bin
 JS := converter/runtimes/js
@@ -19,18 +20,24 @@ CLIENT := client/dist/index.js
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(JS)
 CLIENT_NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix client
 
-.PHONY: help convert test check docs scoreboard models release clean
+.PHONY: help train convert speed-dating test check docs scoreboard models release dist clean
 .DELETE_ON_ERROR:
 
 help:
+	@echo "make train       install, train the reference model, judge it on rows that it never saw"
 	@echo "make convert     install, train the reference model, convert it, prove it"
+	@echo "make speed-dating  fetch real outcomes, train on them, convert, prove; writes a model card"
 	@echo "make test        run every test"
 	@echo "make check       format, lint, types, floors, TypeScript; under a minute"
 	@echo "make docs        write docs/operators.md and docs/client-api from the code"
 	@echo "make scoreboard  run ONNX's backend suite on all four backends; writes docs/coverage.md"
 	@echo "make models      convert and prove real models from public packages; writes docs/coverage.md"
-	@echo "make release     publish the artifact to TO=$(TO)"
+	@echo "make release     publish the artifact to TO=$(TO), see docs/releases.md"
+	@echo "make dist        build the package, the same bytes anywhere, and its bill of materials; into $(DIST)"
 	@echo "make clean       remove what the other targets made, but not artifacts/"
+
+train: $(READY)
+	@$(BIN)/compat-export train $(CONFIG)
 
 convert: $(READY) $(CHECKPOINT)
 	@if [ -e $(ARTIFACT)/manifest.json ]; then \
@@ -39,6 +46,11 @@ convert: $(READY) $(CHECKPOINT)
 		$(BIN)/compat-export convert $(CONFIG); \
 	fi
 	@$(BIN)/compat-export verify $(ARTIFACT)
+
+speed-dating: $(READY)
+	@$(BIN)/python benchmarks/fetch.py speed-dating
+	@$(BIN)/compat-export train configs/speed-dating.yaml
+	@$(BIN)/compat-export convert configs/speed-dating.yaml
 
 test: $(READY) $(CLIENT)
 	$(BIN)/python -m pytest -n 2
@@ -66,7 +78,13 @@ models: $(READY)
 	$(BIN)/python -m benchmarks.prove
 
 release: convert
-	@$(BIN)/compat-export release $(ARTIFACT) --to $(TO)
+	@$(BIN)/compat-export release $(ARTIFACT) --to $(TO) $(if $(CHANNEL),--channel $(CHANNEL)) $(if $(KEY),--sign $(KEY)) $(if $(REGISTRY),--registry $(REGISTRY))
+
+dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
+dist: $(READY)
+	rm -rf $(DIST)
+	$(BIN)/python -m hatchling build -d $(DIST)
+	$(BIN)/python -m tools.sbom $(DIST)
 
 clean:
 	rm -rf .venv .cache checkpoints dist $(JS)/node_modules $(JS)/dist client/node_modules client/dist
@@ -85,7 +103,7 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(JS)/package.json $
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-$(BUNDLE): $(wildcard $(JS)/src/*) $(JS)/build.mjs $(JS)/package-lock.json | $(INSTALLED)
+$(BUNDLE): $(wildcard $(JS)/src/*) client/src/legacy.ts client/src/errors.ts $(JS)/build.mjs $(JS)/package-lock.json | $(INSTALLED)
 	$(NPM) run --silent build
 	@touch $@
 

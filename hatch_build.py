@@ -8,6 +8,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 JS = Path("converter", "runtimes", "js")
+OF_THE_CLIENT = (Path("client", "src", "legacy.ts"), Path("client", "src", "errors.ts"))  # in the bundles too
 BUNDLES = (
     "worker.cjs",
     "tfjs-thread.cjs",
@@ -31,19 +32,20 @@ class JavaScriptBuildHook(BuildHookInterface[Any]):
         if self.target_name != "wheel":
             return
         folder = Path(self.root) / JS
-        is_checkout, must_build = version == "editable", not is_fresh(folder)
+        is_checkout, must_build = version == "editable", not is_fresh(folder, self.root)
         if (is_checkout or must_build) and needs_install(folder, with_development=is_checkout):
             run(npm, "ci", *([] if is_checkout else ["--omit=dev"]), folder=folder)
         if must_build:
             run(node, "build.mjs", folder=folder)
 
 
-def is_fresh(folder: Path) -> bool:
+def is_fresh(folder: Path, root: str | Path) -> bool:
     """Whether every bundle is newer than all it is made of."""
     bundles = [folder / "dist" / name for name in BUNDLES]
     if not all(bundle.is_file() for bundle in bundles):
         return False
-    return max(map(modified, sources(folder))) <= min(map(modified, bundles))
+    made_of = [*sources(folder), *(Path(root, file) for file in OF_THE_CLIENT)]
+    return max(map(modified, made_of)) <= min(map(modified, bundles))
 
 
 def needs_install(folder: Path, *, with_development: bool) -> bool:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from converter.errors import ConfigError
 from converter.features import Feature
+from converter.training_settings import DataSection, EvaluationSection, NetworkSection, TrainingSection
 
 Source = Literal["flag", "file", "default"]
 Dim = int | str
@@ -58,24 +59,6 @@ class ModelSection(_Strict):
     checkpoint: Path | None = None
     factory: str | None = None
     kwargs: dict[str, Any] = {}
-
-
-class NetworkSection(_Strict):
-    """The reference network: a multilayer perceptron over the features."""
-
-    hidden: tuple[int, ...] = (32, 16)
-    normalization: Literal["graph", "client"] = "graph"
-
-
-class TrainingSection(_Strict):
-    """How the reference network is trained on the synthetic generator."""
-
-    n_rows: int = Field(default=20_000, ge=100)
-    seed: int = 20260101
-    epochs: int = Field(default=30, ge=1)
-    batch_size: int = Field(default=256, ge=1)
-    learning_rate: float = Field(default=3e-3, gt=0)
-    weight_decay: float = Field(default=1e-4, ge=0)
 
 
 class ExportSection(_Strict):
@@ -188,6 +171,24 @@ def expand_parity(value: object) -> tuple[object, tuple[str, ...]]:
     return rest | {"tolerances": tolerances | {"float32": float32}}, short
 
 
+class WeightsSection(_Strict):
+    """How the TF.js graph stores its weights of 256 values and more; TF.js widens them to float32 when it loads them.
+
+    `auto` takes the fewest bytes with which no output is further than `max_error` from its reference. `tensors` has
+    the encodings of single weights by pattern (`*` stands for any text), of which the first that fits counts.
+    """
+
+    encoding: Literal["float32", "float16", "uint16", "uint8", "auto"] = "float32"
+    max_error: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    tensors: dict[str, Literal["float32", "float16", "uint16", "uint8"]] = {}
+
+    @model_validator(mode="after")
+    def _auto_has_a_budget(self) -> Self:
+        if (self.encoding == "auto") != (self.max_error is not None):
+            raise ValueError("encoding auto and max_error need each other")
+        return self
+
+
 class MetricBudget(_Strict):
     """What a training metric must reach, or may not pass."""
 
@@ -207,8 +208,8 @@ _Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class BudgetsSection(_Strict):
     """What the model may cost, and must reach; a budget that isn't named isn't checked.
 
-    Units:  memory_mb of 1e6 bytes, tensors and JavaScript heap together; artifact_kb of 1000 bytes, the files that an
-            app fetches, as stored; accuracy a fraction, at least.
+    Units:  memory_mb of 1e6 bytes, the JavaScript heap with the tensors or the wasm module; artifact_kb of 1000 bytes,
+            the files that an app fetches, as stored; accuracy a fraction, at least.
     """
 
     load_ms: _Limit | None = None
@@ -219,6 +220,13 @@ class BudgetsSection(_Strict):
     artifact_kb: _Limit | None = None
     accuracy: float | None = Field(default=None, ge=0, le=1)
     metrics: dict[str, MetricBudget] = {}
+
+
+class CardSection(_Strict):
+    """What only people can say in the model card: what the model is meant for, and what it is no good for."""
+
+    intended_use: str = ""
+    limits: tuple[str, ...] = ()
 
 
 class Config(_Strict):
@@ -235,13 +243,17 @@ class Config(_Strict):
     also: tuple[AlsoFormat, ...] = ()
     model: ModelSection = ModelSection()
     features: tuple[Feature, ...] = ()
+    data: DataSection = DataSection()
     network: NetworkSection = NetworkSection()
     training: TrainingSection = TrainingSection()
+    evaluation: EvaluationSection = EvaluationSection()
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[str, ...] = ()
     export: ExportSection = ExportSection()
+    weights: WeightsSection = WeightsSection()
     parity: ParitySection = ParitySection()
     budgets: BudgetsSection = BudgetsSection()
+    card: CardSection = CardSection()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

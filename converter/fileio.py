@@ -64,13 +64,6 @@ def save_safetensors(
     write_atomically(path, save(arrays, metadata=dict(metadata) if metadata else None))
 
 
-def load_safetensors(path: Path) -> "dict[str, np.ndarray]":
-    """Read named arrays from a safetensors file."""
-    from safetensors.numpy import load_file
-
-    return dict(load_file(path))
-
-
 def read_safetensors(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, str]]":
     """The named arrays and the metadata of a safetensors file.
 

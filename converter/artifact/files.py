@@ -8,9 +8,13 @@ from converter.artifact.manifest import MANIFEST_NAME, FileEntry
 from converter.errors import ArtifactError
 from converter.fileio import digests_of
 
+SIGNATURE_NAME = "model.sig"
+UNLISTED = {MANIFEST_NAME, SIGNATURE_NAME}
+"""What a manifest doesn't list: itself, and the signature, which is made of it."""
+
 
 def entries_of(folder: Path) -> tuple[FileEntry, ...]:
-    """Every file below a folder but its manifest, sorted by path.
+    """Every file below a folder but its manifest and its signature, sorted by path.
 
     Raises: ArtifactError if something there is neither a folder nor a regular file, such as a symbolic link.
     """
@@ -22,7 +26,7 @@ def entries_of(folder: Path) -> tuple[FileEntry, ...]:
                 where=str(folder),
                 hint="put a copy of the file there instead",
             )
-        if path != MANIFEST_NAME:
+        if path not in UNLISTED:
             entries.append(entry_of(folder, path))
     return tuple(entries)
 
@@ -37,8 +41,8 @@ def check_files(folder: Path, expected: Iterable[FileEntry]) -> list[str]:
     """What is wrong with a folder's files: one line for each file missing, added or changed, none if all is well."""
     wanted = {entry.path: entry for entry in expected}
     found = dict(_walk(folder))
-    faults = []
-    for path in sorted((wanted.keys() | found.keys()) - {MANIFEST_NAME}):
+    faults = [f"{path}: {_kind_of(found[path])}" for path in UNLISTED & found.keys() if not stat.S_ISREG(found[path])]
+    for path in sorted((wanted.keys() | found.keys()) - UNLISTED):
         if path not in found:
             faults.append(f"{path}: missing")
         elif path not in wanted:

@@ -4,9 +4,8 @@ import errno
 import os
 import re
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,9 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from converter.artifact.files import check_files, entries_of
+from converter.artifact.files import SIGNATURE_NAME, check_files, entries_of
+from converter.artifact.index import change_index, entry_from, read_index
+from converter.artifact.locks import held, lock, sync
 from converter.artifact.manifest import (
     MANIFEST_NAME,
     Contents,
@@ -31,9 +32,6 @@ from converter.artifact.manifest import (
 from converter.config import NAME_PATTERN, SEMVER_PATTERN
 from converter.errors import ArtifactError, InternalError
 from converter.fileio import write_atomically
-
-if sys.platform != "win32":
-    import fcntl
 
 DRAFT_SUFFIX = ".draft"
 MANIFEST_LIMIT_BYTES = 64 << 20
@@ -122,8 +120,8 @@ class Draft:
     Raises: ArtifactError as `ensure_free`, if the folder can't be made, or if the disk is full inside the `with` block.
     """
 
-    def __init__(self, root: Path, name: str, version: str) -> None:
-        self._root, self._name, self._version = root, name, version
+    def __init__(self, root: Path, name: str, version: str, *, released: bool = False) -> None:
+        self._root, self._name, self._version, self._released = root, name, version, released
         self._model_folder = root / name
         self._folder: Path | None = None
         self._lock: int | None = None
@@ -138,11 +136,11 @@ class Draft:
     def __enter__(self) -> Self:
         ensure_free(self._root, self._name, self._version)
         try:
-            with _held(self._model_folder):
-                _remove_abandoned(self._model_folder)
+            with held(self._model_folder):
+                remove_abandoned(self._model_folder)
                 prefix = f".{self._version}."
                 self._folder = Path(tempfile.mkdtemp(dir=self._model_folder, prefix=prefix, suffix=DRAFT_SUFFIX))
-                self._lock = _lock(self._folder, wait=False)
+                self._lock = lock(self._folder, wait=False)
         except OSError as error:
             self._discard()
             raise _from_os_error(error, self._model_folder) from error
@@ -163,33 +161,61 @@ class Draft:
         """
         if (contents.name, contents.version) != (self._name, self._version):
             raise InternalError(f"a draft of {self._name} {self._version} can't be published as another version")
-        final = self._model_folder / self._version
-        try:
-            self._seal(contents, formats)
-            draft = open_artifact(self.folder)
-            verify_files(draft)
-            _rename(self.folder, final)
-            self._release()
-            _sync(self._model_folder)
-        except OSError as error:
-            raise _from_os_error(error, final) from error
-        return Artifact(final, draft.manifest)
-
-    def _seal(self, contents: Contents, formats: Sequence[FormatPlan]) -> None:
         if os.path.lexists(self.folder / MANIFEST_NAME):
             raise InternalError(f"{MANIFEST_NAME} is written by publish() alone")
-        files = _entries(self.folder)
-        manifest = build_manifest(contents, files, _formats(formats, files))
-        write_atomically(self.folder / MANIFEST_NAME, bytes_from_manifest(manifest))
-        for entry in files:
-            (self.folder / entry.path).chmod(0o644)
-            _sync(self.folder / entry.path)
-        for folder in [self.folder, *(path for path in self.folder.rglob("*") if path.is_dir())]:
-            folder.chmod(0o755)
-            _sync(folder)
+        with self._storing():
+            files = _entries(self.folder)
+            manifest = build_manifest(contents, files, _formats(formats, files))
+            write_atomically(self.folder / MANIFEST_NAME, bytes_from_manifest(manifest))
+            return self._finish()
+
+    def publish_copy(
+        self, source: Artifact, signature: bytes | None = None, *, on_file: Callable[[str], None] = lambda _: None
+    ) -> Artifact:
+        """Publish the same bytes as another artifact's, its manifest among them, and a signature of them.
+
+        Raises: ArtifactError as `publish`, or if the other artifact isn't as its manifest says.
+        """
+        if (source.manifest.name, source.manifest.version) != (self._name, self._version):
+            raise InternalError(f"a draft of {self._name} {self._version} can't be a copy of another version")
+        with self._storing():
+            for path in [*(entry.path for entry in source.manifest.files), MANIFEST_NAME]:
+                target = self.folder / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source.folder / path, target)
+                on_file(path)
+            if signature is not None:
+                (self.folder / SIGNATURE_NAME).write_bytes(signature)
+            return self._finish()
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise _from_os_error(error, self._model_folder / self._version) from error
+
+    def _finish(self) -> Artifact:
+        self._sync()
+        draft = open_artifact(self.folder)
+        verify_files(draft)
+        final = self._model_folder / self._version
+        entry = entry_from(self.folder / MANIFEST_NAME, released=self._released)
+        with held(self._model_folder):
+            read_index(self._model_folder).with_version(self._version, entry)  # refuses before anything is visible
+            _rename(self.folder, final)
+            self._release()
+            sync(self._model_folder)
+            change_index(self._model_folder, lambda index: index.with_version(self._version, entry))
+        return Artifact(final, draft.manifest)
+
+    def _sync(self) -> None:
+        for path in [*self.folder.rglob("*"), self.folder]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+            sync(path)
 
     def _discard(self) -> None:
-        with suppress(OSError), _held(self._model_folder):
+        with suppress(OSError), held(self._model_folder):
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
             _remove_if_empty(self._model_folder)
@@ -245,66 +271,10 @@ def _from_os_error(error: OSError, where: Path) -> ArtifactError:
     return ArtifactError(f"can't be written or read: {error.strerror or error}", where=str(where), hint=hint)
 
 
-def _sync(path: Path) -> None:
-    """Have a file or folder reach the disk; Windows can't do this for folders, nor for files opened for reading."""
-    if sys.platform == "win32":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Keep other drafts from adding, cleaning or removing a model's folder, which is made if it is missing."""
-    handle = None
-    while handle is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = _lock(folder, wait=True)
-    try:
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(folder: Path, *, wait: bool) -> int | None:
-    """An open handle that locks a folder for as long as this process lives.
-
-    None if the folder is gone, or, without waiting, if another holds it or this file system has no locks; with waiting,
-    a file system without locks gives a handle that locks nothing.
-    """
-    if sys.platform == "win32":  # no folder can be opened there
-        return os.open(os.devnull, os.O_RDONLY) if wait else None
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        if wait:
-            return handle
-        os.close(handle)
-        return None
-    if _is_same_folder(folder, handle):
-        return handle
-    os.close(handle)
-    return None
-
-
-def _is_same_folder(folder: Path, handle: int) -> bool:
-    """Whether the folder was not removed, or replaced, while its lock was waited for."""
-    try:
-        return os.path.samestat(folder.stat(), os.fstat(handle))
-    except FileNotFoundError:
-        return False
-
-
-def _remove_abandoned(model_folder: Path) -> None:
+def remove_abandoned(model_folder: Path) -> None:
+    """Remove the drafts whose process died; whoever calls this holds the model's folder."""
     for draft in model_folder.glob(f".*{DRAFT_SUFFIX}"):
-        handle = _lock(draft, wait=False) if draft.is_dir() and not draft.is_symlink() else None
+        handle = lock(draft, wait=False) if draft.is_dir() and not draft.is_symlink() else None
         if handle is not None:
             shutil.rmtree(draft, ignore_errors=True)
             os.close(handle)

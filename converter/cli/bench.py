@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -39,6 +39,10 @@ def bench(
             metavar="NAME=NUMBER", help="A budget, such as predict_p99_ms=50, before the config's. Repeatable."
         ),
     ] = None,
+    against: Annotated[
+        Literal["legacy"] | None,
+        typer.Option(help="Compare with the formula that the app used before: how right both are, and how fast."),
+    ] = None,
     browser: BrowserOption = None,
     report: Annotated[
         Path | None,
@@ -51,10 +55,12 @@ def bench(
 
     Exits with 8 if a budget of its config is exceeded, or predictions leave tensors behind.
     Every runtime starts in fresh pages or threads; budgets hold for each of them.
+    Against the legacy formula, accuracy and ROC-AUC are those of the rows that the training held out.
 
     [bold]Examples[/]
       compat-export bench artifacts/compatibility/1.0.0
       compat-export bench artifacts/compatibility/1.0.0 --runtimes tfjs-wasm@chromium --budget predict_p99_ms=200
+      compat-export bench artifacts/compatibility/1.0.0 --against legacy
     """
     from converter.pipeline.bench import bench as run
 
@@ -63,7 +69,14 @@ def bench(
     names, budgets = names_from_list(runtimes, "--runtimes"), budgets_from_texts(budget or [])
     with console.progress() as emit:
         outcome = run(
-            artifact, runtimes=names, budgets=budgets, browser=browser, n_runs=runs, seconds=seconds, emit=emit
+            artifact,
+            runtimes=names,
+            budgets=budgets,
+            browser=browser,
+            n_runs=runs,
+            seconds=seconds,
+            against_legacy=against == "legacy",
+            emit=emit,
         )
     write(outcome.facts())
     for one in outcome.exceeded:
@@ -94,6 +107,10 @@ def _view(outcome: "BenchOutcome") -> Iterable["RenderableType"]:
     yield f"ms and MB, on {escape(outcome.sample)}; TF.js files: " + ", ".join(
         f"{size / 1000:,.1f} kB {name}" for size, name in zip(total, WAYS.values(), strict=True)
     )
+    if outcome.opponents:
+        from converter.cli.legacy_view import tables
+
+        yield from tables(outcome, outcome.opponents)
     for name, reason in outcome.not_run.items():
         yield f"[yellow]not run[/] {escape(name)}: {escape(reason)}"
     for fault in outcome.exceeded:

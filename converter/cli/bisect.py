@@ -22,7 +22,10 @@ def bisect(
     runtime: Annotated[str, typer.Option(metavar="NAME", help="The TF.js runtime to look into.")],
     samples: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A set of inputs: a .safetensors file. Default: the test vectors."),
+        typer.Option(
+            metavar="FILE",
+            help="Inputs of your own: .npz, .safetensors, .csv or .parquet. Default: the test vectors.",
+        ),
     ] = None,
     inputs: Annotated[
         list[str] | None,

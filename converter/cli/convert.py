@@ -1,7 +1,8 @@
 """`compat-export convert`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from converter.cli.options import (
     input_from_text,
     names_from_list,
     object_from_json,
+    weights_from_texts,
 )
 from converter.cli.proof_options import (
     PROOF,
@@ -32,8 +34,11 @@ from converter.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
+    from converter.artifact.versions import Part
     from converter.pipeline.convert import ConvertOutcome
+    from converter.pipeline.encode_search import Trial
 
 CONFIGS = {".yaml", ".yml"}
 NEEDS_FACTORY = {".pth", ".pt", ".safetensors"}
@@ -85,11 +90,30 @@ def convert(
             rich_help_panel=MODEL,
         ),
     ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ENCODING",
+            help="How TF.js weights are stored: float32, float16, uint16, uint8, or auto with --max-error; "
+            "PATTERN=ENCODING for single ones. Repeatable.",
+            rich_help_panel=EXPORT,
+        ),
+    ] = None,
+    max_error: Annotated[
+        float | None,
+        typer.Option(help="With --weights auto: how far an output may be from its reference.", rich_help_panel=EXPORT),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="The model's name. Default: the source's.", rich_help_panel=EXPORT)
     ] = None,
     version: Annotated[
         str | None, typer.Option(help="The version to publish, such as 1.0.0.", rich_help_panel=EXPORT)
+    ] = None,
+    bump: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PART", help="Publish the next major, minor or patch version of the store.", rich_help_panel=EXPORT
+        ),
     ] = None,
     artifacts: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where artifacts are stored.", rich_help_panel=EXPORT)
@@ -137,6 +161,8 @@ def convert(
     [bold]Examples[/]
       compat-export convert configs/compatibility.yaml
       compat-export convert model.onnx --name detector --version 1.0.0
+      compat-export convert configs/compatibility.yaml --bump minor
+      compat-export convert model.onnx --weights auto --max-error 1e-3
       compat-export convert model.pth --factory net.py:Net --input x=batch,3,32,32:float32
     """
     flags = _given(
@@ -150,6 +176,8 @@ def convert(
             "inputs": [input_from_text(text) for text in inputs or ()] or None,
             "outputs": outputs or None,
             "export.opset": opset,
+            "weights.max_error": max_error,
+            **weights_from_texts(weights or []),
             "parity.atol": atol,
             "parity.rtol": rtol,
             "parity.seed": seed,
@@ -162,6 +190,7 @@ def convert(
         context.obj,
         source,
         flags,
+        _part(bump, version),
         prove_it=not no_verify,
         runtimes=names_from_list(runtimes, "--runtimes"),
         browser=browser,
@@ -171,15 +200,28 @@ def convert(
     )
 
 
-def _run(console: Console, source: Path, flags: dict[str, Any], **how: Any) -> Result:
+def _run(console: Console, source: Path, flags: dict[str, Any], bump: "Part | None", **how: Any) -> Result:
     config, from_source = _settings_of(source, flags)
     from converter.config import resolve
     from converter.pipeline.convert import convert as run
+    from converter.pipeline.library import next_version
 
     resolved = resolve(config, from_source | flags)
+    if bump:
+        resolved = resolve(config, from_source | flags | {"version": next_version(resolved, bump)})
     with console.progress() as emit:
         outcome = run(resolved, **how, emit=emit)
     return Result(_document(outcome), essential=shown_path(outcome.folder), view=lambda: _view(outcome))
+
+
+def _part(bump: str | None, version: str | None) -> "Part | None":
+    if bump is not None and version is not None:
+        raise ConfigError("--version says which version already", where="--bump", hint="give one of the two")
+    match bump:
+        case None | "major" | "minor" | "patch":
+            return bump
+        case _:
+            raise ConfigError(f"{bump!r} is no part of a version", where="--bump", hint="major, minor or patch")
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:
@@ -218,6 +260,7 @@ def _document(outcome: "ConvertOutcome") -> dict[str, Any]:
         "version": manifest.version,
         "digest": manifest.digest,
         "size_bytes": sum(file.size_bytes for file in manifest.files),
+        "weights": [asdict(one) for one in outcome.trials],
         "parity": {"status": "not-run"} if report is None else report.as_json(timings=True),
     }
 
@@ -231,6 +274,23 @@ def _view(outcome: "ConvertOutcome") -> Iterable["RenderableType"]:
         yield "[yellow]not proved[/]: parity was not run, so this artifact can't be released"
     else:
         yield from parity_view(outcome.report)
+    if outcome.trials:
+        yield _trials(outcome.trials)
     size_kb = sum(file.size_bytes for file in outcome.manifest.files) / 1000
     title = f"{outcome.manifest.name} {outcome.manifest.version}, {size_kb:,.0f} kB"
     yield f"[green]artifact[/] {escape(shown_path(outcome.folder))} [dim]({escape(title)})[/]"
+
+
+def _trials(trials: Sequence["Trial"]) -> "Table":
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("weights stored as", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("bytes", justify="right")
+    table.add_column("max |error|", justify="right")
+    for one in trials:
+        is_last = one is trials[-1]
+        cells = (escape(one.name), f"{one.size_bytes:,}", f"{one.max_error:.3g}")
+        table.add_row(*cells, style="bold green" if is_last else "")
+    return table

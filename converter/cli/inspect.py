@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 SHOWN_ELSEWHERE = {
-    "kind", "name", "version", "size_bytes", "inputs", "outputs", "ops", "operators", "unsupported",
+    "kind", "name", "version", "size_bytes", "inputs", "outputs", "ops", "operators", "unsupported", "stages",
 }  # fmt: skip
 
 
@@ -23,6 +23,10 @@ def inspect(
     path: Annotated[
         Path, typer.Argument(metavar="PATH", help="An artifact, a folder with a TF.js graph model, or a .onnx file.")
     ],
+    graph: Annotated[
+        bool,
+        typer.Option("--graph", help="Compile the model, and show its nodes by operator before and after each pass."),
+    ] = False,
     _json: JsonOption = False,
     _quiet: QuietOption = False,
 ) -> Result:
@@ -30,11 +34,15 @@ def inspect(
 
     [bold]Examples[/]
       compat-export inspect model.onnx
-      compat-export inspect artifacts/compatibility/1.0.0
+      compat-export inspect artifacts/compatibility/1.0.0 --graph
     """
     from converter.pipeline.inspect import inspect_path
 
     document = inspect_path(path)
+    if graph:
+        from converter.pipeline.stages import stages_of
+
+        document["stages"] = stages_of(path)
     return Result(document, essential=_title(document), view=lambda: _view(document))
 
 
@@ -52,6 +60,8 @@ def _view(document: Mapping[str, Any]) -> Iterable["RenderableType"]:
     for key, value in document.items():
         if key not in SHOWN_ELSEWHERE:
             yield f"{escape(key)}: {escape(_shown(value))}"
+    if "stages" in document:
+        yield _stages(document["stages"])
     if "unsupported" in document:
         yield from _verdict(document["unsupported"])
 
@@ -114,6 +124,21 @@ def _operators(operators: Sequence[Mapping[str, Any]]) -> "Table":
     for one in operators:
         backends = ", ".join(one["backends"]) or "[red]none[/]"
         table.add_row(escape(one["op"]), str(one["since"] or "?"), str(one["nodes"]), backends)
+    return table
+
+
+def _stages(stages: Sequence[Mapping[str, Any]]) -> "Table":
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("after", box=box.SIMPLE_HEAD)
+    table.add_column("nodes", justify="right")
+    table.add_column("transposes", justify="right")
+    table.add_column("operators")
+    for one in stages:
+        changes = ", ".join(f"{op} {change:+}" for op, change in one["changes"].items())
+        table.add_row(escape(one["stage"]), f"{one['nodes']:,}", f"{one['transposes']:,}", escape(changes))
     return table
 
 

@@ -12,6 +12,9 @@ from converter.errors import ConfigError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the essential line.")]
+StoreOption = Annotated[Path, typer.Option("--artifacts", metavar="DIR", help="The store that holds the artifacts.")]
+STORE = Path("artifacts")
+REFERENCE = "A version: NAME@VERSION, NAME@CHANNEL, NAME for the latest, or its folder."
 RuntimesOption = Annotated[
     str | None,
     typer.Option(
@@ -78,6 +81,20 @@ def bindings_from_texts(texts: list[str]) -> dict[str, int]:
             raise ConfigError(f"{name} is bound twice", where="--bind", hint="give each dimension one size")
         bound[name] = int(size)
     return bound
+
+
+def weights_from_texts(texts: list[str]) -> dict[str, object]:
+    """What `uint8` and `*/head/*=float32` say of weights, as settings.
+
+    Raises: ConfigError if weights in general get two encodings.
+    """
+    alike = [text for text in texts if "=" not in text]
+    if len(alike) > 1:
+        hint = "give one encoding, and PATTERN=ENCODING for single weights"
+        raise ConfigError(f"weights can't be {' and '.join(alike)}", where="--weights", hint=hint)
+    patterns = {pattern: encoding for pattern, _, encoding in (text.rpartition("=") for text in texts if "=" in text)}
+    settings = {"weights.encoding": alike[0] if alike else None, "weights.tensors": patterns or None}
+    return {path: value for path, value in settings.items() if value is not None}
 
 
 def budgets_from_texts(texts: list[str]) -> dict[str, float]:

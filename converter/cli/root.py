@@ -5,9 +5,25 @@ from typing import Annotated
 import typer
 
 from converter import __version__
-from converter.cli import bench, bisect, client, config, convert, doctor, inspect, release, serve, train, verify
+from converter.cli import (
+    bench,
+    bisect,
+    client,
+    config,
+    convert,
+    diff,
+    doctor,
+    gc,
+    inspect,
+    release,
+    serve,
+    show,
+    train,
+    verify,
+)
 from converter.cli.console import Console, Result
 from converter.cli.exit_codes import exit_codes
+from converter.cli.listing import list_models
 
 EPILOG = "\n".join(["[bold]Exit codes[/]", *(f"{code:>4}  {meaning}" for code, meaning in exit_codes().items())])
 
@@ -57,8 +73,12 @@ COMMANDS = (
     doctor.doctor,
     release.release,
     serve.serve,
+    show.show,
+    diff.diff,
+    gc.gc,
 )
 for command in COMMANDS:
     app.command()(command)
+app.command("list")(list_models)
 app.add_typer(client.app, name="client")
 app.add_typer(config.app, name="config")

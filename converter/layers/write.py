@@ -8,7 +8,7 @@ from typing import Any
 
 from converter.fileio import write_atomically
 from converter.layers.model import Layer
-from converter.tfjs.weights import SHARD_BYTES, shard_names, write_shards
+from converter.tfjs.weights import shard_names, shard_size, write_shards
 from converter.tfjs.write import MODEL_FILE
 
 FORMAT = "layers-model"
@@ -24,7 +24,8 @@ def write_layers(layers: Sequence[Layer], folder: Path, *, metadata: Mapping[str
     named = list(_named(layers))
     weights = {f"{name}/{key}": values for name, layer in named for key, values in layer.weights.items()}
     arrays = list(weights.values())
-    shards = [folder / name for name in shard_names(arrays, SHARD_BYTES)]
+    size = shard_size(arrays)
+    shards = [folder / name for name in shard_names(arrays, size)]
     specs = [{"name": name, "shape": list(values.shape), "dtype": "float32"} for name, values in weights.items()]
     document = {
         "format": FORMAT,
@@ -40,7 +41,7 @@ def write_layers(layers: Sequence[Layer], folder: Path, *, metadata: Mapping[str
         "weightsManifest": [{"paths": [shard.name for shard in shards], "weights": specs}] if specs else [],
     }
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    write_shards(shards, arrays, SHARD_BYTES)
+    write_shards(shards, arrays, size)
     write_atomically(folder / MODEL_FILE, text.encode())
     return [folder / MODEL_FILE, *shards]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.parity.compare import NonFinite, Rule, TensorVerdict, Value
+from converter.parity.compare import NonFinite, Rule, TensorVerdict, Tolerance, Value
 from converter.parity.ranking import Ranking
 
 PERCENTILES = (50, 90, 99)
@@ -66,6 +66,11 @@ class OutputVerdict:
         )
 
     @property
+    def tolerance(self) -> Tolerance:
+        """How far a value may be from its reference."""
+        return self.rule.tolerance
+
+    @property
     def agrees(self) -> bool:
         """Whether every value is within the tolerance, and as many rows rank alike as the rule asks for."""
         return not self.bad and not self._ranks_wrong
@@ -81,7 +86,7 @@ class OutputVerdict:
             "name": self.name,
             "compared": self.compared,
             "bad": self.bad,
-            "tolerance": {"atol": self.rule.tolerance.atol, "rtol": self.rule.tolerance.rtol},
+            "tolerance": {"atol": self.tolerance.atol, "rtol": self.tolerance.rtol},
             "max_abs": json_number(self.max_abs),
             "mean_abs": json_number(self.mean_abs),
             "max_rel": json_number(self.max_rel),

@@ -90,11 +90,6 @@ class ParityReport:
     not_run: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def tolerance(self) -> Tolerance:
-        """The tolerance of float32 runtimes, for outputs without one of their own."""
-        return self.tolerances["float32"]
-
-    @property
     def passed(self) -> bool:
         """Whether at least one runtime was compared, and every one agrees."""
         return bool(self.runtimes) and all(one.status == "passed" and one.compared > 0 for one in self.runtimes)
@@ -164,7 +159,7 @@ def _advice(failing: Sequence[RuntimeVerdict]) -> str:
 
 def _summary_of(verdict: RuntimeVerdict) -> ParityRuntime:
     tolerances = {
-        output.name: ParityTolerance(atol=output.rule.tolerance.atol, rtol=output.rule.tolerance.rtol)
+        output.name: ParityTolerance(atol=output.tolerance.atol, rtol=output.tolerance.rtol)
         for output in verdict.outputs
     }
     return ParityRuntime(

@@ -23,12 +23,14 @@ from converter.pipeline.budgets import (
     raise_if_exceeded,
 )
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted, silent
+from converter.pipeline.legacy import FormulaTime, Opponents, opponents_of, time_formula
 from converter.pipeline.prove import choose_runtimes, model_for
 from converter.pipeline.report import facts_of_artifact
 from converter.pipeline.verify import has_layers, specs_of
 from converter.report.facts import Facts, Size, Timing
 from converter.runtimes import RuntimePool
 from converter.runtimes.base import BenchResult, LoadedModel, Runtime, RuntimeInfo
+from converter.runtimes.hosted import HostedRuntime
 from converter.runtimes.node_process import WireSize
 
 N_PAGES = 3  # fresh starts, of which loading and the first run are the median
@@ -58,11 +60,16 @@ class RuntimeBench:
     n_leaked: int | None
     tensor_bytes: int | None
     heap_bytes: int | None
+    wasm_bytes: int | None
 
     @property
     def memory_mb(self) -> float | None:
-        """Tensors at their peak and the JavaScript heap, in 1e6 bytes; None where neither is known."""
-        known = [size for size in (self.tensor_bytes, self.heap_bytes) if size is not None]
+        """The JavaScript heap, and the tensors at their peak or the wasm module that holds them, in 1e6 bytes.
+
+        None where nothing is known.
+        """
+        held = self.tensor_bytes if self.wasm_bytes is None else self.wasm_bytes
+        known = [size for size in (held, self.heap_bytes) if size is not None]
         return sum(known) / 1e6 if known else None
 
 
@@ -77,6 +84,8 @@ class BenchOutcome:
     wire: Mapping[str, WireSize]  # by the file's path in the artifact
     not_run: Mapping[str, str]
     exceeded: tuple[Exceeded, ...]
+    opponents: Opponents | None = None
+    formula_times: tuple[FormulaTime, ...] = ()
 
     def raise_if_exceeded(self) -> None:
         """Nothing, if every budget is met and no runtime leaks.
@@ -87,7 +96,8 @@ class BenchOutcome:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
+        against = {"against": self.opponents.as_json(self.formula_times)} if self.opponents else {}
+        return against | {
             "status": "exceeded" if self.exceeded else "ok",
             "sample": self.sample,
             "runtimes": [_runtime_json(one) for one in self.runtimes],
@@ -123,15 +133,19 @@ def bench(
     browser: Path | None = None,
     n_runs: int = 100,
     seconds: float = 20.0,
+    against_legacy: bool = False,
     emit: Emit = silent,
 ) -> BenchOutcome:
     """Measure every runtime on the artifact's first test vector; `budgets` come before those of the config.
 
+    `against_legacy` adds the legacy formula: how right it is, and what it takes in the runtimes that run JavaScript.
     A runtime is given up to `seconds` for its runs, and ten runs at least.
-    Raises: ArtifactError if a file is not as published; RuntimeMissing if a runtime can't start.
+    Raises: ArtifactError if a file is not as published; RuntimeMissing if a runtime can't start; ConfigError if the
+            formula can't be applied to this model.
     """
     artifact = open_artifact(folder)
     verify_files(artifact)
+    opponents = opponents_of(artifact.manifest, folder) if against_legacy else None
     limits = _budgets(artifact.manifest, budgets or {})
     sample, inputs = _inputs(artifact.manifest, folder)
     with RuntimePool(browser=browser) as pool:
@@ -139,17 +153,31 @@ def bench(
             pool, runtimes, always=("onnxruntime",), has_layers=has_layers(artifact.manifest)
         )
         wire = _wire(pool, folder)
-        found = []
+        found, formula_times = [], []
         for name in names:
             emit(StepStarted(name, n_runs))
-            one = measure(pool.get(name), model_for(name, folder), inputs, n_runs, seconds, emit)
+            runtime = pool.get(name)
+            one = measure(runtime, model_for(name, folder), inputs, n_runs, seconds, emit)
             emit(StepFinished(name, f"median {one.predict_p50_ms:.2f} ms in {one.n_runs} runs"))
             found.append(one)
+            if opponents and isinstance(runtime, HostedRuntime):
+                columns = [feature.name for feature in artifact.manifest.features]
+                formula_times.append(time_formula(runtime, columns, inputs, n_runs))
     fetched = sum(size.raw for path, size in wire.items() if path.startswith("tfjs/"))
     exceeded = [*exceeded_metrics(limits, artifact.manifest.metrics), *exceeded_size(limits, fetched)]
     for one in found:
         exceeded += exceeded_by(limits, one)
-    return BenchOutcome(folder, artifact.manifest, sample, tuple(found), wire, not_run, tuple(exceeded))
+    return BenchOutcome(
+        folder,
+        artifact.manifest,
+        sample,
+        tuple(found),
+        wire,
+        not_run,
+        tuple(exceeded),
+        opponents,
+        tuple(formula_times),
+    )
 
 
 def _budgets(manifest: Manifest, given: Mapping[str, float]) -> BudgetsSection:
@@ -167,7 +195,7 @@ def _budgets(manifest: Manifest, given: Mapping[str, float]) -> BudgetsSection:
 def _inputs(manifest: Manifest, folder: Path) -> tuple[str, Inputs]:
     if (folder / VECTORS_FOLDER).is_dir():
         return next(iter(load_vectors(folder).inputs.items()))
-    settings = ParitySection.model_validate(manifest.config["parity"])
+    settings = ParitySection.model_validate(manifest.config["parity"], extra="ignore")
     first = make_samples(specs_of(manifest), seed=settings.seed, batches=settings.batches)[0]
     return first.label, first.inputs
 
@@ -203,6 +231,7 @@ def measure(runtime: Runtime, model: Path, inputs: Inputs, n_runs: int, seconds:
         n_leaked=None if before is None or not counts else max(counts[-1] - before, 0),
         tensor_bytes=max((run.peak_bytes for run in runs if run.peak_bytes is not None), default=None),
         heap_bytes=max((run.heap_bytes for run in runs if run.heap_bytes is not None), default=None),
+        wasm_bytes=max((run.wasm_bytes for run in runs if run.wasm_bytes is not None), default=None),
     )
 
 
@@ -257,6 +286,7 @@ def _timing(one: RuntimeBench) -> Timing:
         one.predict_p99_ms,
         one.tensor_bytes,
         one.heap_bytes,
+        one.wasm_bytes,
     )
 
 

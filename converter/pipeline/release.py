@@ -1,59 +1,97 @@
 """Publishes a proved artifact: the same bytes, in another place."""
 
-import os
-import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from converter.artifact.manifest import Contents, Manifest
-from converter.artifact.store import Artifact, Draft, FormatPlan, open_artifact, verify_files
-from converter.errors import ArtifactError, InternalError
+from converter.artifact.files import SIGNATURE_NAME
+from converter.artifact.index import INDEX_NAME, change_index, entry_from, is_channel
+from converter.artifact.locks import held
+from converter.artifact.manifest import MANIFEST_NAME
+from converter.artifact.references import folder_of
+from converter.artifact.store import Artifact, open_artifact, verify_files
+from converter.errors import ArtifactError, ConfigError
+from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted, silent
+from converter.publish import destination_of
+from converter.publish.base import Parcel, Plan
 
 
-def release(folder: Path, to: Path) -> Path:
-    """Copy an artifact to `to/<name>/<version>`, whole or not at all; nothing changes if it is there already.
+@dataclass(frozen=True)
+class ReleaseOutcome:
+    """Where a version is, or would be, and what was planned to get it there."""
 
-    Raises: ArtifactError if the artifact is damaged or unproved, or another one has this name and version.
+    location: str
+    plan: Plan
+    is_signed: bool
+
+
+@dataclass(frozen=True)
+class Key:
+    """The private key to sign with, and its password if it has one."""
+
+    path: Path
+    password: str | None = None
+
+
+def release(
+    reference: str,
+    to: str,
+    *,
+    root: Path,
+    channels: Sequence[str] = (),
+    key: Key | None = None,
+    registry: str | None = None,
+    dry_run: bool = False,
+    emit: Emit = silent,
+) -> ReleaseOutcome:
+    """Publish a version whole or not at all, then move channels to it; nothing is sent again if it is there already.
+
+    Raises: ArtifactError if the artifact is damaged or unproved, or another one has this name and version there;
+            ConfigError if the destination or a channel's name is none.
     """
+    if wrong := [channel for channel in channels if not is_channel(channel)]:
+        raise ConfigError(f"{wrong[0]!r} can't name a channel", where="--channel", hint="such as stable: a-z, 0-9, -")
+    destination = destination_of(to, registry=registry)
+    parcel = _parcel(folder_of(reference, root), key, emit)
+    plan = destination.plan(parcel, channels)
+    outcome = ReleaseOutcome(plan.location, plan, parcel.signature is not None)
+    if dry_run:
+        return outcome
+    _mark_released(parcel.artifact)
+    done: list[str] = []
+
+    def advance(path: str) -> None:
+        done.append(path)
+        emit(StepAdvanced("publish", len(done), path))
+
+    emit(StepStarted("publish", len(plan.files)))
+    location = destination.publish(parcel, channels, advance)
+    emit(StepFinished("publish", f"{location}, {len(done)} files sent"))
+    return ReleaseOutcome(location, plan, outcome.is_signed)
+
+
+def _parcel(folder: Path, key: Key | None, emit: Emit) -> Parcel:
+    emit(StepStarted("check files"))
     artifact = open_artifact(folder)
-    manifest = artifact.manifest
     verify_files(artifact)
-    if manifest.parity.status != "passed":
+    emit(StepFinished("check files", f"{len(artifact.manifest.files)} files are as published"))
+    if artifact.manifest.parity.status != "passed":
         raise ArtifactError(
             "not proved: its parity was not run", where=str(folder), hint="convert it without --no-verify, then release"
         )
-    final = to / manifest.name / manifest.version
-    if _is_there(final, manifest):
-        return final
-    with Draft(to, manifest.name, manifest.version) as draft:
-        for entry in manifest.files:
-            target = draft.folder / entry.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / entry.path, target)
-        published = draft.publish(_contents_of(manifest), _formats_of(manifest))
-    if published.manifest != manifest:
-        raise InternalError(f"the manifest of {published.folder} is not the one that was released")
-    return published.folder
+    if key is None:
+        present = folder / SIGNATURE_NAME
+        return Parcel(artifact, present.read_bytes() if present.is_file() else None)
+    from converter.signing import sign_folder
+
+    return Parcel(artifact, sign_folder(folder, key.path, key.password))
 
 
-def _is_there(final: Path, manifest: Manifest) -> bool:
-    if not final.is_dir():
-        return False
-    published: Artifact = open_artifact(final)
-    verify_files(published)
-    return published.manifest.digest == manifest.digest
-
-
-def _contents_of(manifest: Manifest) -> Contents:
-    return Contents.model_validate(manifest.model_dump(include=set(Contents.model_fields), by_alias=False))
-
-
-def _formats_of(manifest: Manifest) -> list[FormatPlan]:
-    return [
-        FormatPlan(
-            one.name,
-            path=os.path.commonpath(one.files) if one.files else None,
-            sha256=None if one.files else one.sha256,
-            parent=one.parent.format if one.parent else None,
-        )
-        for one in manifest.formats
-    ]
+def _mark_released(artifact: Artifact) -> None:
+    """Have the store that an artifact comes from keep it for good, before anyone else can see it."""
+    model_folder = artifact.folder.absolute().parent
+    if artifact.folder.absolute().name != artifact.manifest.version or not (model_folder / INDEX_NAME).is_file():
+        return
+    entry = entry_from(artifact.folder / MANIFEST_NAME, released=True)
+    with held(model_folder):
+        change_index(model_folder, lambda index: index.with_version(artifact.manifest.version, entry))

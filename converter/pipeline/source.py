@@ -24,14 +24,19 @@ ONNX_SUFFIX = ".onnx"
 class Source:
     """A model as ONNX, the inputs that parity draws, and what it was before it was ONNX.
 
-    `module` is the network where there is one: then it is the reference, and `onnx_parent` its checkpoint.
+    `module` is the network where there is one: then it is the reference. `file` is what was read.
     """
 
     onnx: LoadedOnnx
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[str, ...]
     module: "torch.nn.Module | None"
-    checkpoint: FormatPlan | None
+    file: FormatPlan
+
+    @property
+    def checkpoint(self) -> FormatPlan | None:
+        """The checkpoint, None where an ONNX file was read."""
+        return self.file if self.module is not None else None
 
 
 def open_source(resolved: ResolvedConfig, *, emit: Emit) -> Source:
@@ -63,13 +68,13 @@ def _from_onnx(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
     specs = tuple(_merged(found, declared.get(name)) for name, found in inputs.items())
     emit(StepFinished("read", f"{path.name}, {len(loaded.proto.graph.node)} nodes"))
     outputs = tuple(info.name for info in loaded.proto.graph.output)
-    return Source(loaded, specs, outputs, None, None)
+    return Source(loaded, specs, outputs, None, FormatPlan("source", sha256=loaded.sha256))
 
 
 def _from_checkpoint(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
     from converter.checkpoint import load_module, resolve_factory
     from converter.export import onnx_from_module
-    from converter.training import input_spec, reference_factory
+    from converter.training.network import OUTPUT, input_spec, reference_factory
 
     config = resolved.config
     kwargs: Mapping[str, Any] = config.model.kwargs
@@ -78,9 +83,10 @@ def _from_checkpoint(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source
         factory = resolve_factory(config.model.factory, resolved.root)
     elif config.features:
         factory, kwargs = reference_factory(config), {}
-        inputs, outputs = inputs or (input_spec(config),), outputs or ("score",)
     else:
         factory = None
+    if config.features:
+        inputs, outputs = inputs or (input_spec(config),), outputs or (OUTPUT,)
     emit(StepStarted("read"))
     checkpoint = load_module(path, factory, kwargs)
     emit(StepFinished("read", f"{path.name}, sha256 {checkpoint.sha256[:12]}"))

@@ -1,7 +1,7 @@
 """A model to look into, and what it is run on: from an artifact, or from an ONNX file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,12 @@ from converter.artifact.manifest import MANIFEST_NAME
 from converter.artifact.store import open_artifact, verify_files
 from converter.artifact.vectors import VECTORS_FOLDER, load_vectors
 from converter.config import ParitySection, resolve
-from converter.errors import ConfigError
-from converter.fileio import load_safetensors
 from converter.onnx_model import LoadedOnnx, load
 from converter.parity.compare import Tolerance
 from converter.parity.inputs import Sample, make_samples
+from converter.parity.samples import read_samples
 from converter.pipeline.events import silent
+from converter.pipeline.samples import draw
 from converter.pipeline.source import open_source
 from converter.pipeline.verify import specs_of
 
@@ -39,40 +39,35 @@ def open_target(
 ) -> Target:
     """The model of an artifact with its test vectors, or an ONNX file with inputs drawn for it.
 
-    `flags` are settings as `resolve` takes them; `inputs` is a safetensors file with one set of inputs to use instead.
+    `flags` are settings as `resolve` takes them; `inputs` is a file of samples to use instead, as `read_samples` reads.
     Raises: ArtifactError, CheckpointError or ConfigError if the model or the inputs can't be used.
     """
-    target = _from_artifact(path) if (path / MANIFEST_NAME).is_file() else _from_onnx(path, flags or {})
-    samples = target.samples if inputs is None else [_sample_from(inputs)]
+    is_artifact = (path / MANIFEST_NAME).is_file()
+    target = _from_artifact(path, inputs) if is_artifact else _from_onnx(path, flags or {}, inputs)
     given = target.tolerance
-    tolerance = Tolerance(given.atol if atol is None else atol, given.rtol if rtol is None else rtol)
-    return Target(target.onnx, target.shapes, samples, tolerance)
+    return replace(
+        target, tolerance=Tolerance(given.atol if atol is None else atol, given.rtol if rtol is None else rtol)
+    )
 
 
-def _from_artifact(folder: Path) -> Target:
+def _from_artifact(folder: Path, inputs: Path | None) -> Target:
     artifact = open_artifact(folder)
     verify_files(artifact)
     manifest = artifact.manifest
-    settings = ParitySection.model_validate(manifest.config["parity"])
-    if (folder / VECTORS_FOLDER).is_dir():
-        samples = [Sample(label, inputs) for label, inputs in load_vectors(folder).inputs.items()]
+    settings = ParitySection.model_validate(manifest.config["parity"], extra="ignore")
+    if inputs is not None:
+        samples = read_samples(inputs, specs_of(manifest), [feature.name for feature in manifest.features])
+    elif (folder / VECTORS_FOLDER).is_dir():
+        samples = [Sample(label, arrays) for label, arrays in load_vectors(folder).inputs.items()]
     else:
         samples = make_samples(specs_of(manifest), seed=settings.seed, batches=settings.batches)
     shapes = {one.name: one.shape for one in manifest.inputs}
     return Target(load(folder / "model.onnx"), shapes, samples, Tolerance(settings.atol, settings.rtol))
 
 
-def _from_onnx(path: Path, flags: Mapping[str, Any]) -> Target:
+def _from_onnx(path: Path, flags: Mapping[str, Any], inputs: Path | None) -> Target:
     resolved = resolve(None, {"name": "bisected", "model.checkpoint": path.absolute(), **flags})
     source, settings = open_source(resolved, emit=silent), resolved.config.parity
-    samples = make_samples(source.inputs, seed=settings.seed, batches=settings.batches, sizes=settings.sizes)
+    samples = read_samples(inputs, source.inputs) if inputs else draw(source.inputs, settings)
     shapes = {spec.name: spec.shape for spec in source.inputs}
     return Target(source.onnx, shapes, samples, Tolerance(settings.atol, settings.rtol))
-
-
-def _sample_from(file: Path) -> Sample:
-    try:
-        arrays = load_safetensors(file)
-    except Exception as error:  # safetensors has errors of its own
-        raise ConfigError(f"can't be read: {error}", where=str(file), hint="give a safetensors file") from error
-    return Sample(file.stem, arrays)

@@ -41,6 +41,10 @@ class Output(Protocol):
         """How many of them are outside the tolerance."""
 
     @property
+    def tolerance(self) -> "Tolerance":
+        """How far a value may be from its reference."""
+
+    @property
     def max_abs(self) -> float:
         """The largest gap, in the output's unit."""
 
@@ -121,10 +125,6 @@ class Proof(Protocol):
         """Who computed the truth."""
 
     @property
-    def tolerance(self) -> Tolerance:
-        """How far a value may be from it."""
-
-    @property
     def samples(self) -> Mapping[str, str]:
         """The label of each sample with the digest of its inputs."""
 
@@ -156,6 +156,7 @@ class Timing:
     p99_ms: float | None = None
     tensor_bytes: int | None = None
     heap_bytes: int | None = None
+    wasm_bytes: int | None = None  # all of a WebAssembly module, tensors included
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,22 @@ class Size:
     raw: int
     gzip: int | None = None
     brotli: int | None = None
+
+
+class Encodings(Protocol):
+    """A choice of encodings of the weights that was measured."""
+
+    @property
+    def name(self) -> str:
+        """What was chosen."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What the weights take with it."""
+
+    @property
+    def max_error(self) -> float:
+        """The largest gap of all outputs with it."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +209,7 @@ class Facts:
     spreads: Mapping[tuple[str, str], Spread] = field(default_factory=dict)  # (runtime, output)
     timings: tuple[Timing, ...] = ()
     sizes: tuple[Size, ...] = ()
+    encodings: Sequence[Encodings] = ()  # what was tried to make the weights smaller, the last of which was chosen
     ops: Mapping[str, int] = field(default_factory=dict)
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()

@@ -13,7 +13,7 @@ from converter.report.words import (
     headline,
     readable_bytes,
     short_number,
-    tolerance_text,
+    tolerances_text,
     versions_text,
     worst_text,
 )
@@ -64,6 +64,10 @@ def _context(facts: Facts) -> dict[str, Any]:
             for name, count in sorted(facts.ops.items(), key=lambda pair: (-pair[1], pair[0]))
         ],
     }
+    common["encodings"] = [
+        {"name": one.name, "size": readable_bytes(one.size_bytes), "max_error": short_number(one.max_error)}
+        for one in facts.encodings
+    ]
     return common | _proof_context(facts, proof) | _timing_context(facts.timings) | _size_context(facts)
 
 
@@ -72,7 +76,7 @@ def _proof_context(facts: Facts, proof: Proof | None) -> dict[str, Any]:
     samples = list(proof.samples.items()) if proof else []
     count = len(samples)
     return {
-        "tolerance": tolerance_text(proof.tolerance) if proof else "",
+        "tolerances": tolerances_text(proof) if proof else "",
         "n_samples": f"{count:,} sample{'s' * (count != 1)}",
         "samples": samples[:MAX_SAMPLES],
         "n_samples_left_out": max(count - MAX_SAMPLES, 0),
@@ -138,6 +142,7 @@ def _timing_context(timings: Sequence[Timing]) -> dict[str, Any]:
         "p99": "p99_ms",
         "tensors": "tensor_bytes",
         "heap": "heap_bytes",
+        "wasm": "wasm_bytes",
     }
     shown = [name for name, key in columns.items() if any(getattr(one, key) is not None for one in timings)]
     slowest = max([one.p50_ms or 0.0 for one in timings] + [1e-9])

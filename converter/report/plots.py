@@ -1,9 +1,9 @@
 """Small plots as SVG, drawn so that equal numbers give equal bytes; colours come from the page's style sheet."""
 
 from collections.abc import Iterable
-from html import escape
 
 from converter.report.spread import BINS_PER_DECADE, HIGHEST_EXPONENT, LOWEST_EXPONENT, N_BINS, Spread
+from converter.report.svg import line, number, rectangle, svg, text, upward_text
 from converter.report.words import short_number
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -16,21 +16,21 @@ def histogram(spread: Spread) -> str:
     left, slot = 34.0, (width - 40.0) / N_BINS
     heights = [spread.equal, *spread.bins]
     top = max([*heights, spread.not_comparable, 1])
-    parts = [_line(0, base, width, base, "axis")]
+    parts = [line(0, base, width, base, "axis")]
     parts += _bar(0, 22, spread.equal, top, base, "equal")
     for index, count in enumerate(spread.bins):
         kind = "good" if index < LIMIT_BIN else "bad"
         parts += _bar(left + index * slot, slot - 1, count, top, base, kind)
     parts += _bar(width - 6, 6, spread.not_comparable, top, base, "bad")
     limit = left + LIMIT_BIN * slot - 0.5
-    parts += [_line(limit, 14, limit, base, "limit"), _text(limit, 9, "allowed", "middle")]
-    parts.append(_text(0, base + 12, "equal", "start"))
+    parts += [line(limit, 14, limit, base, "limit"), text(limit, 9, "allowed", "middle")]
+    parts.append(text(0, base + 12, "equal", "start"))
     for exponent in range(LOWEST_EXPONENT + 1, HIGHEST_EXPONENT, 2):
         x = left + (exponent - LOWEST_EXPONENT) * BINS_PER_DECADE * slot
         label = "1" if exponent == 0 else f"10{str(exponent).translate(SUPERSCRIPTS)}"
-        parts.append(_text(x, base + 12, label, "middle"))
-    parts.append(_text(width / 2, base + 23, "|error| / allowed", "middle"))
-    return _svg(width, height, "Distribution of the errors", parts)
+        parts.append(text(x, base + 12, label, "middle"))
+    parts.append(text(width / 2, base + 23, "|error| / allowed", "middle"))
+    return svg(width, height, "Distribution of the errors", parts)
 
 
 def scatter(spread: Spread) -> str:
@@ -42,18 +42,17 @@ def scatter(spread: Spread) -> str:
         return (value / 2 - low / 2) / (high / 2 - low / 2) * side  # a range can be wider than a number
 
     dots = {(round(left + place(x), 1), round(base - place(y), 1)) for x, y in spread.pairs}
-    path = "".join(f"M{_number(x)} {_number(y)}h0" for x, y in sorted(dots))
+    path = "".join(f"M{number(x)} {number(y)}h0" for x, y in sorted(dots))
     parts = [
-        f'<rect class="frame" x="{_number(left)}" y="6" width="{_number(side)}" height="{_number(side)}"/>',
-        _line(left, base, left + side, base - side, "diagonal"),
+        rectangle(left, 6, side, side, "frame"),
+        line(left, base, left + side, base - side, "diagonal"),
         f'<path class="dots" d="{path}"/>',
-        _text(left, base + 12, short_number(low), "start"),
-        _text(left + side, base + 12, short_number(high), "end"),
-        _text(left + side / 2, base + 23, "reference", "middle"),
-        f'<text x="9" y="{_number(base - side / 2)}" text-anchor="middle" '
-        f'transform="rotate(-90 9 {_number(base - side / 2)})">this runtime</text>',
+        text(left, base + 12, short_number(low), "start"),
+        text(left + side, base + 12, short_number(high), "end"),
+        text(left + side / 2, base + 23, "reference", "middle"),
+        upward_text(9, base - side / 2, "this runtime"),
     ]
-    return _svg(left + side + 4, 132, "This runtime's values over the reference's", parts)
+    return svg(left + side + 4, 132, "This runtime's values over the reference's", parts)
 
 
 def _range_of(pairs: Iterable[tuple[float, float]]) -> tuple[float, float]:
@@ -69,24 +68,4 @@ def _bar(x: float, width: float, count: int, top: int, base: float, kind: str) -
     if not count:
         return []
     height = max(count / top * (base - 18), 1.5)
-    return [
-        f'<rect class="{kind}" x="{_number(x)}" y="{_number(base - height)}" width="{_number(width)}" '
-        f'height="{_number(height)}"><title>{count:,}</title></rect>'
-    ]
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    return f'<path class="{kind}" d="M{_number(x1)} {_number(y1)}L{_number(x2)} {_number(y2)}"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{_number(x)}" y="{_number(y)}" text-anchor="{anchor}">{escape(text)}</text>'
-
-
-def _svg(width: float, height: float, title: str, parts: Iterable[str]) -> str:
-    head = f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img">'
-    return f"{head}<title>{escape(title)}</title>{''.join(parts)}</svg>"
-
-
-def _number(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
+    return [rectangle(x, base - height, width, height, kind, f"{count:,}")]

@@ -1,10 +1,12 @@
 """How the documents say things, once for all of them."""
 
+import re
 from collections.abc import Mapping
 
-from converter.report.facts import Facts, Output, Tolerance
+from converter.report.facts import Facts, Output, Proof
 
 NOTHING = "-"  # stands where there is no number
+SPECIAL_IN_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 UNITS = ((1e6, "MB"), (1e3, "kB"))
 
 
@@ -31,9 +33,15 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def tolerance_text(tolerance: Tolerance) -> str:
-    """The tolerance as a formula."""
-    return f"{tolerance.atol:g} + {tolerance.rtol:g} · |reference|"
+def tolerances_text(proof: Proof) -> str:
+    """How far a value may be off: a formula, and those of the runtimes with another; empty if none ran."""
+    runtimes: dict[str, dict[str, None]] = {}
+    for verdict in proof.runtimes:
+        for output in verdict.outputs:
+            formula = f"{output.tolerance.atol:g} + {output.tolerance.rtol:g} · |reference|"
+            runtimes.setdefault(formula, {})[verdict.name] = None
+    most, *others = sorted(runtimes, key=lambda formula: -len(runtimes[formula])) or [""]
+    return "; ".join([most, *(f"{formula} in {', '.join(runtimes[formula])}" for formula in others)])
 
 
 def versions_text(versions: Mapping[str, str]) -> str:
@@ -62,6 +70,11 @@ def readable_bytes(size: int) -> str:
         if size >= factor:
             return f"{size / factor:,.{0 if size >= 100 * factor else 1}f} {unit}"
     return f"{size} B"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return SPECIAL_IN_MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
 def _value(value: object) -> str:

@@ -34,13 +34,15 @@ class BenchResult:
     """What many runs of one model on the same inputs took, in order, and what the runtime held meanwhile.
 
     `n_tensors` has the tensors that were alive after each run, and is empty where a runtime counts none.
-    Units:  predict_ms in milliseconds, as in RunResult; peak_bytes and heap_bytes in bytes, None where nobody tells.
+    Units:  predict_ms in milliseconds, as in RunResult; the others in bytes, None where nobody tells. wasm_bytes is all
+            that a WebAssembly module has taken, tensors included.
     """
 
     predict_ms: tuple[float, ...]
     n_tensors: tuple[int, ...] = ()
     peak_bytes: int | None = None
     heap_bytes: int | None = None
+    wasm_bytes: int | None = None
 
 
 class LoadedModel(Protocol):

@@ -51,8 +51,20 @@ class HostedRuntime:
         """Run a loaded model again and again where it is, as an app does."""
         header = self._request("bench", handle=handle, arrays=arrays, n_runs=n_runs).header
         return BenchResult(
-            tuple(header["predict_ms"]), tuple(header["n_tensors"]), header["peak_bytes"], header["heap_bytes"]
+            tuple(header["predict_ms"]),
+            tuple(header["n_tensors"]),
+            header["peak_bytes"],
+            header["heap_bytes"],
+            header["wasm_bytes"],
         )
+
+    def bench_legacy(self, columns: Sequence[str], rows: np.ndarray, n_runs: int) -> tuple[np.ndarray, BenchResult]:
+        """The legacy formula's scores of raw rows, and what computing them in JavaScript takes where the model runs.
+
+        Shapes: rows (row, column) float32 -> (row,) float64
+        """
+        reply = self._request("bench-legacy", columns=list(columns), arrays={"rows": rows}, n_runs=n_runs)
+        return reply.arrays["score"], BenchResult(tuple(reply.header["predict_ms"]))
 
     def unload(self, handle: int) -> None:
         """Free a loaded model, if the runtime that held it still runs."""

@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from converter.errors import InternalError
 from converter.fileio import write_atomically
+from converter.tfjs.encodings import Encoding, encoded
 from converter.tfjs.graph import Attr, DataType, FunctionName, Graph, Node, Ref, Shape, TensorType
 from converter.tfjs.infer import TF_OF_STORAGE
-from converter.tfjs.weights import SHARD_BYTES, shard_names, weight_spec, write_shards
+from converter.tfjs.weights import shard_names, shard_size, weight_spec, write_shards
 
 MODEL_FILE = "model.json"
 FORMAT = "graph-model"
@@ -21,17 +22,31 @@ SHAPES_ATTR = "_output_shapes"
 _GRAPH_DEF_VERSION = 1645  # of TensorFlow 2.15, whose op semantics TF.js 4.22 follows
 
 
-def write(graph: Graph, folder: Path, *, generator: str, shard_bytes: int = SHARD_BYTES) -> list[Path]:
+def write(
+    graph: Graph,
+    folder: Path,
+    *,
+    generator: str,
+    encodings: Mapping[str, Encoding] | None = None,
+    shard_bytes: int | None = None,
+) -> list[Path]:
     """Write a graph that `verify` accepts; returns the files, `model.json` first.
+
+    `encodings` has those of constants by node; one that it doesn't name, or that doesn't fit, is stored as it is.
 
     Weights are streamed: beside the graph itself, memory holds no more than a piece of a shard. `model.json` is
     written last, so that a folder with one is whole.
-    Units: shard_bytes is the largest size of a shard, in bytes.
+    Units: shard_bytes is the largest size of a shard, in bytes; by default 4 MiB, or what it takes for six shards.
     Raises: InternalError if an attribute or a constant has no place in the format.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    weights = [(one.nodes[name], values) for _, one in graph.walk() for name, values in _constants(one)]
+    weights = [
+        (one.nodes[name], encoded(values, (encodings or {}).get(name, "float32")) or values)
+        for _, one in graph.walk()
+        for name, values in _constants(one)
+    ]
     arrays = [values for _, values in weights]
+    shard_bytes = shard_bytes or shard_size(arrays)
     shards = [folder / name for name in shard_names(arrays, shard_bytes)]
     document = _document(graph, generator, [shard.name for shard in shards], [weight_spec(*one) for one in weights])
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

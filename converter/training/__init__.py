@@ -1,17 +1,4 @@
-"""The reference model: its network, the synthetic world it learns from, and how it is trained.
+"""The reference model: its network, the data it learns from, how it is trained, and how good it is.
 
-Importing this package imports torch.
+Only `network`, `batches`, `fit`, `devices`, `state` and `train` import torch, and only `columns` and `table` pyarrow.
 """
-
-from converter.training.fit import EpochReport, TrainingResult, save_checkpoint, train
-from converter.training.network import FeatureMlp, input_spec, reference_factory
-
-__all__ = [
-    "EpochReport",
-    "FeatureMlp",
-    "TrainingResult",
-    "input_spec",
-    "reference_factory",
-    "save_checkpoint",
-    "train",
-]

@@ -7,7 +7,7 @@ The world, in the order in which it is drawn (all of it seeded, each column in i
     likesReceived           Poisson, mean exp(1.3 + 0.9 warmth + 0.5 noise)                    at most 30
     commentsCount           Poisson, mean exp(2.7 + 0.8 warmth + 0.7 noise)                    at most 150
     proximityKm             log-normal, median 25 km, sigma 1.1                                at most 300 km
-    responseTimeMs          log-normal, median 25 s shortened by exp(-0.4 warmth), sigma 0.9   at most 180 s
+    responseTimeMs          log-normal, median 25 s shortened by exp(-0.4 warmth), sigma 0.9   at most 65 s
     sharedInterestsCount    binomial of 20, its chance drawn from Beta(2, 4)
     ageGap                  |normal|, sigma 7 years                                            at most 40 years
     bigFiveCompatibility    Beta(4, 3)
@@ -111,7 +111,7 @@ def _behaviour(rng: np.random.Generator, n_rows: int) -> dict[str, Column]:
         "likesReceived": count(1.3 + 0.9 * warmth + noise(0.5), 30),
         "commentsCount": count(2.7 + 0.8 * warmth + noise(0.7), 150),
         "proximityKm": np.minimum(25.0 * np.exp(noise(1.1)), 300.0),
-        "responseTimeMs": np.minimum(25_000.0 * np.exp(-0.4 * warmth + noise(0.9)), 180_000.0),
+        "responseTimeMs": np.minimum(25_000.0 * np.exp(-0.4 * warmth + noise(0.9)), 65_000.0),
         "sharedInterestsCount": rng.binomial(20, rng.beta(2.0, 4.0, n_rows)).astype(np.float64),
         "ageGap": np.minimum(np.abs(noise(7.0)), 40.0),
         "bigFiveCompatibility": np.asarray(rng.beta(4.0, 3.0, n_rows)),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from converter.tfjs.passes import PASSES
 from tests.cli.conftest import Cli
 
 NODE = "onnxruntime,tfjs-wasm@node"
@@ -51,6 +52,24 @@ def test_changed_file_is_named(cli: Cli, proved: Path) -> None:
     run = cli("verify", proved, "--runtimes", NODE)
     assert (run.code, run.out) == (6, "")
     assert f"tfjs/{shard.name}: sha256 is " in run.err
+
+
+@pytest.mark.parametrize("name", ["0.1.0", "0.1.0/model.onnx"])
+def test_inspect_shows_the_graph_after_each_pass(cli: Cli, proved: Path, name: str) -> None:
+    path = proved.parent / name
+    stages = cli("inspect", path, "--graph", "--json").document["stages"]
+    assert [one["stage"] for one in stages] == ["lowering", *PASSES]
+    fused = next(one for one in stages if one["stage"] == "fuse-bias-activation")
+    assert fused["changes"]["_FusedMatMul"] == -fused["changes"]["MatMul"] > 0
+    assert stages[-1]["nodes"] == sum(cli("inspect", proved, "--json").document["ops"].values())
+    assert stages[-1]["transposes"] == 0
+    assert any(line.split()[:1] == ["nhwc-layout"] for line in cli("inspect", path, "--graph").out.splitlines())
+
+
+def test_inspect_compiles_nothing_but_onnx(cli: Cli, proved: Path) -> None:
+    run = cli("inspect", proved / "tfjs", "--graph")
+    assert (run.code, run.out) == (3, "")
+    assert "no ONNX model" in run.err
 
 
 def test_inspect_artifact(cli: Cli, proved: Path) -> None:
@@ -144,5 +163,5 @@ def test_another_artifact_of_that_version_is_not_replaced(cli: Cli, proved: Path
     before = (tmp_path / "out/mlp/0.1.0/manifest.json").read_bytes()
     run = cli("release", tmp_path / "b/mlp/0.1.0", "--to", tmp_path / "out")
     assert run.code == 6
-    assert "this version exists" in run.err
+    assert "versions are never changed" in run.err
     assert (tmp_path / "out/mlp/0.1.0/manifest.json").read_bytes() == before

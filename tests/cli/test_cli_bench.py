@@ -38,7 +38,7 @@ def test_bench_measures_every_runtime(cli: Cli, artifact: Path) -> None:
     assert wasm["warm_up_ms"] > 0
     assert (wasm["n_leaked"], plain["n_leaked"]) == (0, None)
     assert wasm["tensor_bytes"] >= 8 * 4
-    assert wasm["memory_mb"] > wasm["tensor_bytes"] / 1e6
+    assert wasm["memory_mb"] == pytest.approx((wasm["heap_bytes"] + wasm["wasm_bytes"]) / 1e6)
     assert wasm["info"]["versions"]["tfjs"]
 
 
@@ -140,3 +140,10 @@ def test_convert_holds_budgets_that_need_no_clock(cli: Cli, mlp: Path, budgets: 
     if code:
         assert budgets.partition(":")[0] in run.err
         assert list((mlp.parent / "artifacts").glob("mlp/*")) == []
+
+
+def test_bench_against_the_formula_needs_a_training(cli: Cli, artifact: Path) -> None:
+    run = cli("bench", artifact, *NODE, "--against", "legacy")
+    assert run.code == 2
+    assert "no record of a training" in run.err
+    assert cli("bench", artifact, "--against", "tarot").code == 2

@@ -27,6 +27,7 @@ COMMANDS = (
     "config",
     "config show",
 )
+COMMANDS += ("list", "show", "diff", "gc")
 HELPS = [["--help"], ["--version"], *([*name.split(), "--help"] for name in COMMANDS)]
 MODEL = """
 <ir_version: 10, opset_import: ["" : 18]>

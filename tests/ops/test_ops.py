@@ -1,3 +1,5 @@
+from functools import lru_cache
+
 import numpy as np
 import onnx
 import pytest
@@ -35,21 +37,31 @@ def typed(arrays: dict[str, np.ndarray]) -> dict[str, tuple[str, tuple[int, ...]
     return {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A case's graph on disk and its reference outputs, kept for the other runtimes, whose tests come next."""
+
+    @lru_cache(maxsize=1)
+    def compile_case(case):
+        folder = tmp_path_factory.mktemp("graph")
+        model = load_bytes(case.model().SerializeToString(), where=case.id)
+        write_graph(compile_onnx(model, on_pass=lambda _, graph: verify(graph)), folder)
+        return folder, expected(case)
+
+    return compile_case
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_op_agrees_with_reference(case, runtime, request, pool, tmp_path):
+def test_op_agrees_with_reference(case, runtime, request, pool, compiled):
     if reason := CANNOT.get((runtime, case.id)):
         request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
-    compiled = compile_onnx(
-        load_bytes(case.model().SerializeToString(), where=case.id), on_pass=lambda _, graph: verify(graph)
-    )
-    write_graph(compiled, tmp_path)
-    model = pool.get(runtime).load(tmp_path)
+    folder, wanted = compiled(case)
+    model = pool.get(runtime).load(folder)
     try:
         got = model.run(case.feed()).outputs
     finally:
         model.close()
-    wanted = expected(case)
     assert typed(got) == typed(wanted)
     if not any(array.size for array in wanted.values()):
         return

@@ -11,7 +11,7 @@ from onnx import parser
 
 from converter.cli import main
 from converter.errors import ArtifactError, CheckpointError, ConfigError, RuntimeMissing
-from converter.fileio import load_safetensors
+from converter.fileio import read_safetensors
 from converter.onnx_model import nodes_of
 from converter.pipeline.bisect import BisectOutcome, bisect
 from converter.pipeline.events import StepFinished
@@ -76,7 +76,7 @@ def assert_fails_alone(outcome: BisectOutcome, folder: Path, op: str, node: str,
     assert found.node.op == op
     assert found.is_alone
     assert bisect(again, outcome.info.name).divergence is None
-    assert load_safetensors(folder / EXPECTED_NAME).keys() == set(found.node.outputs)
+    assert read_safetensors(folder / EXPECTED_NAME)[0].keys() == set(found.node.outputs)
 
 
 def test_a_right_model_agrees(mlp: Target) -> None:

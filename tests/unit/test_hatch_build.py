@@ -18,27 +18,28 @@ def hook(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path, hook):
-    for name in ("src/main.ts", "build.mjs", "package-lock.json", *(f"dist/{bundle}" for bundle in hook.BUNDLES)):
+    sources = ("src/main.ts", "build.mjs", "package-lock.json", *map(str, hook.OF_THE_CLIENT))
+    for name in (*sources, *(f"dist/{bundle}" for bundle in hook.BUNDLES)):
         path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         os.utime(path, (1000, 2000 if "dist" in name else 1000))
     return tmp_path
 
 
 def test_bundles_newer_than_their_sources_are_fresh(hook, folder):
-    assert hook.is_fresh(folder)
+    assert hook.is_fresh(folder, folder)
 
 
-@pytest.mark.parametrize("source", ["src/main.ts", "build.mjs", "package-lock.json"])
+@pytest.mark.parametrize("source", ["src/main.ts", "build.mjs", "package-lock.json", "client/src/legacy.ts"])
 def test_a_changed_source_makes_them_stale(hook, folder, source):
     os.utime(folder / source, (3000, 3000))
-    assert not hook.is_fresh(folder)
+    assert not hook.is_fresh(folder, folder)
 
 
 def test_a_missing_bundle_makes_them_stale(hook, folder):
     (folder / "dist" / hook.BUNDLES[0]).unlink()
-    assert not hook.is_fresh(folder)
+    assert not hook.is_fresh(folder, folder)
 
 
 def test_packages_are_installed_when_missing_or_older_than_the_lock(hook, folder):

@@ -60,7 +60,7 @@ def test_a_published_artifact_is_whole_and_opens(publish, root):
     verify_files(opened)
     assert opened.manifest == artifact.manifest
     assert [entry.path for entry in opened.manifest.files] == FILES
-    assert names(root / "compatibility") == ["1.0.0"]
+    assert names(root / "compatibility") == ["1.0.0", "index.json"]
     assert load_vectors(artifact.folder).inputs["batch1-random"]["features"].shape == (1, 8)
 
 
@@ -120,7 +120,7 @@ def test_a_version_that_comes_to_exist_meanwhile_wins(root, publish, contents_fa
     with pytest.raises(ArtifactError, match="this version exists"):
         publish_one(root, contents_factory(), prepare=lambda folder: publish())
     verify_files(open_artifact(root / "compatibility" / "1.0.0"))
-    assert names(root / "compatibility") == ["1.0.0"]
+    assert names(root / "compatibility") == ["1.0.0", "index.json"]
 
 
 @pytest.mark.parametrize(

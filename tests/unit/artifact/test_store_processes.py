@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from converter.artifact.index import read_index
 from converter.artifact.store import Draft, open_artifact, verify_files
+from tests.races import race
 
 CHILD = """
 import os, resource, sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import FORMATS, contents_of, fill
+from converter.artifact.index import read_index
 from converter.artifact.store import Draft
 from converter.errors import ConverterError
 
@@ -59,7 +62,7 @@ def test_a_kill_while_publishing_shows_nothing_and_the_next_draft_cleans_up(root
     assert left.startswith(".1.0.0.")
     assert left.endswith(".draft")
     verify_files(open_artifact(publish().folder))
-    assert names(root / "compatibility") == ["1.0.0"]
+    assert names(root / "compatibility") == ["1.0.0", "index.json"]
 
 
 def test_a_kill_at_any_moment_leaves_all_or_nothing(root):
@@ -80,7 +83,7 @@ def test_a_draft_that_is_alive_is_left_alone(root, publish):
     alive = Path(child.stdout.readline().strip())
     try:
         publish(version="2.0.0")
-        assert names(root / "compatibility") == [alive.name, "2.0.0"]
+        assert names(root / "compatibility") == [alive.name, "2.0.0", "index.json"]
         assert (alive / "model.onnx").is_file()
     finally:
         child.kill()
@@ -94,23 +97,56 @@ def test_two_drafts_of_one_process_do_not_remove_each_other(root):
         assert one.folder != other.folder
 
 
-def test_two_processes_that_race_for_one_version_have_one_winner(root):
-    gate = 'print("ready", flush=True); sys.stdin.readline()'
-    children = [start(root, gate) for _ in range(2)]
-    for child in children:
-        assert child.stdout.readline() == "ready\n"
-    for child in children:
-        child.stdin.write("\n")
-        child.stdin.flush()
-    errors = [child.communicate(timeout=60)[1] for child in children]
-    codes = [child.returncode for child in children]
-    assert sorted(codes) == [0, 6]
-    assert "this version exists" in errors[codes.index(6)]
-    assert errors[codes.index(0)] == ""
+PUBLISH = f"""
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from conftest import FORMATS, contents_of, fill
+from converter.artifact.store import Draft
+
+def work(number, root):
+    with Draft(Path(root), "compatibility", "1.0.0") as draft:
+        fill(draft.folder)
+        draft.publish(contents_of(description=f"of process {{number}}"), FORMATS)
+    return "won"
+"""
+
+
+def test_eight_processes_that_race_for_one_version_have_one_winner(root):
+    said = race(8, PUBLISH, root)
+    winner = said.index("won")
+    others = {one for number, one in enumerate(said) if number != winner}
+    assert others == {"ArtifactError: this version exists, and versions are never changed"}
     artifact = open_artifact(root / "compatibility" / "1.0.0")
     verify_files(artifact)
-    assert artifact.manifest.description == f"of process {children[codes.index(0)].pid}"
-    assert names(root / "compatibility") == ["1.0.0"]
+    assert artifact.manifest.description == f"of process {winner}"
+    assert names(root / "compatibility") == ["1.0.0", "index.json"]
+    assert read_index(root / "compatibility").versions["1.0.0"].digest == artifact.manifest.digest
+
+
+MOVE = """
+from converter.artifact.index import change_index
+from converter.artifact.locks import held
+
+def work(number, model):
+    for _ in range(10):
+        with held(Path(model)):
+            change_index(Path(model), lambda index: index.with_channel("stable", f"{number}.0.0"))
+    with held(Path(model)):
+        change_index(Path(model), lambda index: index.with_channel(f"of-{number}", f"{number}.0.0"))
+    return "done"
+"""
+
+
+def test_eight_processes_that_race_for_one_channel_lose_no_change(root, publish):
+    versions = [f"{major}.0.0" for major in range(8)]
+    for version in versions:
+        publish(version=version)
+    model = root / "compatibility"
+    assert race(8, MOVE, model) == ["done"] * 8
+    index = read_index(model)
+    assert index.channels["stable"] in versions
+    assert {f"of-{version[0]}": version for version in versions}.items() <= index.channels.items()
+    assert index.revision >= 8 + 1 + 8
+    assert names(model) == sorted([*versions, "index.json"])
 
 
 @pytest.mark.parametrize(

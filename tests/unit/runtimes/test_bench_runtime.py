@@ -34,6 +34,11 @@ def test_many_runs_leave_nothing_behind(pool: RuntimePool, name: str, model: Pat
     assert found.peak_bytes >= runtime.memory()["size_bytes"] + next(iter(X.values())).nbytes
     assert found.heap_bytes is not None
     assert found.heap_bytes > 100_000
+    if "-wasm@" in runtime.name:
+        assert found.wasm_bytes is not None
+        assert found.wasm_bytes > found.peak_bytes
+    else:
+        assert found.wasm_bytes is None
     for key, array in loaded.run(inputs).outputs.items():
         np.testing.assert_array_equal(array, expected[key])
     loaded.close()

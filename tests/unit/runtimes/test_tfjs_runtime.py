@@ -272,3 +272,22 @@ def test_a_stopped_runtime_says_so_and_starts_again(pool, tmp_path):
     model.close()
     runtime.start()
     runtime.load(tmp_path).close()
+
+
+@pytest.mark.parametrize("name", ["tfjs-cpu@chromium", "tfjs-wasm@chromium"])
+def test_more_shards_than_a_browser_fetches_at_once(pool, tmp_path, name):
+    n_shards, shard_bytes = 9, 4 << 20
+    document = linear().as_json()
+    group = document["weightsManifest"][0]
+    content = b"".join(values.tobytes() for values in linear().constants.values())
+    n_spare = (n_shards * shard_bytes - len(content)) // 4
+    group["weights"].append({"name": "spare", "shape": [n_spare], "dtype": "float32"})
+    group["paths"] = [f"{index}.bin" for index in range(n_shards)]
+    content += bytes(4 * n_spare)
+    for index, path in enumerate(group["paths"]):
+        (tmp_path / path).write_bytes(content[index * shard_bytes : (index + 1) * shard_bytes])
+    (tmp_path / "model.json").write_text(json.dumps(document))
+    model = pool.get(name).load(tmp_path)
+    y = model.run({"x": np.ones((1, 4), np.float32)}).outputs["y"]
+    model.close()
+    np.testing.assert_allclose(y, np.ones((1, 4)) @ WEIGHTS + BIAS, atol=1e-6)

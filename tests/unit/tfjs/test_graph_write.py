@@ -131,6 +131,15 @@ def test_the_bytes_are_what_tfjs_decodes(stored: Graph, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("size_mib", "sizes_mib"), [(3, [3]), (9, [4, 4, 1]), (24, [4] * 6), (30, [5] * 6)])
+def test_no_more_shards_than_a_browser_fetches_at_once(tmp_path: Path, size_mib: int, sizes_mib: list[int]) -> None:
+    graph = Graph()
+    builder = Builder(graph, NameAllocator())
+    builder.output("y", builder.constant(np.zeros(size_mib << 18, np.float32), name="w"))
+    shards = write(graph, tmp_path, generator=GENERATOR)[1:]
+    assert [shard.stat().st_size >> 20 for shard in shards] == sizes_mib
+
+
 @pytest.mark.parametrize("shard_bytes", [1, 7, 16, 84, 1000])
 def test_shards_are_full_but_for_the_last(dense: Graph, tmp_path: Path, shard_bytes: int) -> None:
     whole = write(dense, tmp_path / "whole", generator=GENERATOR)[1].read_bytes()

@@ -1,5 +1,6 @@
 /** Measures a model the way an app uses it. */
 
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
 import { type Loaded, openTensors } from "./loaded.ts";
 import type { TensorHeader } from "./protocol.ts";
@@ -11,6 +12,8 @@ export interface BenchReply extends Record<string, unknown> {
   readonly n_tensors: readonly number[];
   readonly peak_bytes: number;
   readonly heap_bytes: number | null;
+  /** All that the wasm module has taken, tensors included; null on other backends. */
+  readonly wasm_bytes: number | null;
 }
 
 /** Every tensor that goes in or comes out is disposed by hand, and nothing is tidied up behind the model's back. */
@@ -30,7 +33,8 @@ export async function bench(
     await predictOnce(loaded, tensors, body);
     return [];
   });
-  return { predict_ms, n_tensors, peak_bytes: Math.max(peakBytes, tf.memory().numBytes), heap_bytes: heapBytes() };
+  const peak_bytes = Math.max(peakBytes, tf.memory().numBytes);
+  return { predict_ms, n_tensors, peak_bytes, heap_bytes: heapBytes(), wasm_bytes: wasmBytes() };
 }
 
 async function predictOnce(loaded: Loaded, tensors: readonly TensorHeader[], body: ArrayBuffer): Promise<number> {
@@ -48,4 +52,10 @@ function heapBytes(): number | null {
   const { memory } = performance as { memory?: { usedJSHeapSize: number } };
   if (memory !== undefined) return memory.usedJSHeapSize;
   return typeof process === "undefined" ? null : process.memoryUsage().heapUsed;
+}
+
+function wasmBytes(): number | null {
+  if (tf.getBackend() !== "wasm") return null;
+  const { wasm } = tf.backend() as BackendWasm;
+  return (wasm as typeof wasm & { readonly HEAPU8: Uint8Array }).HEAPU8.buffer.byteLength; // Emscripten's
 }

@@ -1,5 +1,6 @@
 /** Answers requests with one executor. The same code serves a Node thread and a browser page. */
 
+import { benchLegacy } from "./legacy.ts";
 import {
   emptyBody,
   errorFrame,
@@ -37,6 +38,7 @@ const FALLBACK_CODE: Record<string, ErrorCode> = {
   load: "load-failed",
   run: "run-failed",
   bench: "run-failed",
+  "bench-legacy": "run-failed",
 };
 
 export class Engine {
@@ -64,6 +66,8 @@ export class Engine {
         return this.#find(header.handle).run(header.tensors ?? [], body);
       case "bench":
         return this.#find(header.handle).bench(header.tensors ?? [], body, Number(header.n_runs));
+      case "bench-legacy":
+        return benchLegacy(header.columns as string[], header.tensors ?? [], body, Number(header.n_runs));
       case "unload":
         await this.#models.get(Number(header.handle))?.dispose();
         this.#models.delete(Number(header.handle));

@@ -47,7 +47,7 @@ class OrtModel implements Model {
   async bench(tensors: readonly TensorHeader[], body: ArrayBuffer, nRuns: number): Promise<Reply> {
     const predict_ms: number[] = [];
     for (let run = 0; run < nRuns; run++) predict_ms.push((await this.run(tensors, body)).predict_ms as number);
-    return { predict_ms, n_tensors: [], peak_bytes: null, heap_bytes: null };
+    return { predict_ms, n_tensors: [], peak_bytes: null, heap_bytes: null, wasm_bytes: null };
   }
 
   dispose(): Promise<void> {

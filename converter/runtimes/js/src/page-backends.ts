@@ -55,9 +55,20 @@ const BACKENDS: Record<string, Backend> = {
   webgpu: { name: "webgpu", describe: describeWebGPU, watch: watchWebGPU },
 };
 
+/**
+ * Each file is read as soon as it comes: TF.js reads the first only when it has an answer for every one, and a browser
+ * asks a server for six files at a time, so that seven large ones would wait for each other.
+ */
+async function fetchWhole(...request: Parameters<typeof fetch>): Promise<Response> {
+  const response = await fetch(...request);
+  return new Response(await response.arrayBuffer(), response);
+}
+
 export function serveBackend(open: (source: ModelSource) => Promise<Loaded>): Promise<never> {
   const backend = BACKENDS[backendName];
   if (backend === undefined) throw new Error(`no backend ${backendName}`);
   setWasmPaths(new URL("./", location.href).href);
-  return servePage(new TfjsExecutor(backend, open));
+  const openWhole = (source: ModelSource) =>
+    open(typeof source === "string" ? tf.io.http(source, { fetchFunc: fetchWhole }) : source);
+  return servePage(new TfjsExecutor(backend, openWhole));
 }
