@@ -116,7 +116,7 @@ test.each([SHARD, "tfjs/model.json"])("a flipped bit in %s is hash, and TF.js ne
 test.each<[string, (text: string) => string]>([
   ["no JSON", () => "<!doctype html>"],
   ["no object", () => "null"],
-  ["another version", (text) => text.replace('"schema_version": "2"', '"schema_version": "99"')],
+  ["another version", (text) => text.replace('"schema_version": "1.0"', '"schema_version": "2.0"')],
   ["a changed value", (text) => text.replace('"1.0.0"', '"1.0.1"')],
   ["a changed digest", (text) => text.replace(/"digest": "./, '"digest": "x')],
   ["no digest", (text) => text.replace(/ "digest": .*\n/, "")],
@@ -142,6 +142,15 @@ test.each<[string, (manifest: Record<string, unknown>) => void]>([
   ["files that it doesn't list", (manifest) => (manifest["formats"] = [{ name: "tfjs", files: ["tfjs/x"] }])],
 ])("a manifest with %s is manifest", async (_, change) => {
   expect(await failure(withManifest(change))).toMatchObject({ code: "manifest" });
+});
+
+test.each(["1", "2", "1.0", "1.17"])("a manifest of schema version %s is read", async (schema_version) => {
+  (await load(withManifest((manifest) => Object.assign(manifest, { schema_version, novelty: true })))).dispose();
+});
+
+test.each(["2.0", "1.x", "11", undefined])("a manifest of schema version %s is manifest", async (schema_version) => {
+  const error = await failure(withManifest((manifest) => Object.assign(manifest, { schema_version })));
+  expect(error).toMatchObject({ code: "manifest", message: expect.stringContaining(`schema version ${schema_version}`) });
 });
 
 test("only the artifact with the digest that was asked for will do", async () => {
