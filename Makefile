@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 TO ?= dist/release
+DIST := dist/package
 
 BIN := .venv/bin
 JS := converter/runtimes/js
@@ -17,7 +18,7 @@ READY := $(INSTALLED) $(BUNDLE) $(BROWSER)
 
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(JS)
 
-.PHONY: help train convert speed-dating test check docs scoreboard models release clean
+.PHONY: help train convert speed-dating test check docs scoreboard models release dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -29,7 +30,8 @@ help:
 	@echo "make docs        write docs/operators.md from the code"
 	@echo "make scoreboard  run ONNX's backend suite on all four backends; writes docs/coverage.md"
 	@echo "make models      convert and prove real models from public packages; writes docs/coverage.md"
-	@echo "make release     publish the artifact to TO=$(TO), CHANNEL=name moves a channel, KEY=key.pem signs it"
+	@echo "make release     publish the artifact to TO=$(TO), see docs/releases.md"
+	@echo "make dist        build the package, the same bytes anywhere, and its bill of materials; into $(DIST)"
 	@echo "make clean       remove what the other targets made, but not artifacts/"
 
 train: $(READY)
@@ -69,7 +71,13 @@ models: $(READY)
 	$(BIN)/python -m benchmarks.prove
 
 release: convert
-	@$(BIN)/compat-export release $(ARTIFACT) --to $(TO) $(if $(CHANNEL),--channel $(CHANNEL)) $(if $(KEY),--sign $(KEY))
+	@$(BIN)/compat-export release $(ARTIFACT) --to $(TO) $(if $(CHANNEL),--channel $(CHANNEL)) $(if $(KEY),--sign $(KEY)) $(if $(REGISTRY),--registry $(REGISTRY))
+
+dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
+dist: $(READY)
+	rm -rf $(DIST)
+	$(BIN)/python -m hatchling build -d $(DIST)
+	$(BIN)/python -m tools.sbom $(DIST)
 
 clean:
 	rm -rf .venv .cache checkpoints dist $(JS)/node_modules $(JS)/dist

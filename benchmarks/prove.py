@@ -92,8 +92,8 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
     yield "The numbers are the largest absolute error against the reference: torch for checkpoints, else onnxruntime."
     yield "What is allowed is 1e-4 of the reference's value, and 1e-5 where no other number is given."
     yield ""
-    yield "| model | from | ONNX kB | TF.js kB | nodes | allowed | cpu | wasm | webgl |"
-    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    yield "| model | from | ONNX kB | TF.js kB | allowed | cpu | wasm | webgl |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     yield from (_line(row) for row in rows)
     notes = [f"- {row.name}: {row.model['because']}" for row in rows if "because" in row.model]
     problems = [f"- **{row.name}**: {' '.join(row.problem.split())}" for row in rows if row.problem]
@@ -110,7 +110,7 @@ def _line(row: Row) -> str:
 
 def _numbers(row: Row) -> list[str]:
     if row.outcome is None or row.outcome.report is None:
-        return ["", "", "", "", "**no**", "**no**", "**no**"]
+        return ["", "", "", "**no**", "**no**", "**no**"]
     sizes = {"onnx": 0, "tfjs": 0}
     for file in row.outcome.manifest.files:
         kind = "tfjs" if file.path.startswith("tfjs/") else "onnx" if file.path == "model.onnx" else None

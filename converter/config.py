@@ -170,6 +170,24 @@ def expand_parity(value: object) -> tuple[object, tuple[str, ...]]:
     return rest | {"tolerances": tolerances | {"float32": float32}}, short
 
 
+class WeightsSection(_Strict):
+    """How the TF.js graph stores its weights of 256 values and more; TF.js widens them to float32 when it loads them.
+
+    `auto` takes the fewest bytes with which no output is further than `max_error` from its reference. `tensors` has
+    the encodings of single weights by pattern (`*` stands for any text), of which the first that fits counts.
+    """
+
+    encoding: Literal["float32", "float16", "uint16", "uint8", "auto"] = "float32"
+    max_error: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    tensors: dict[str, Literal["float32", "float16", "uint16", "uint8"]] = {}
+
+    @model_validator(mode="after")
+    def _auto_has_a_budget(self) -> Self:
+        if (self.encoding == "auto") != (self.max_error is not None):
+            raise ValueError("encoding auto and max_error need each other")
+        return self
+
+
 class MetricBudget(_Strict):
     """What a training metric must reach, or may not pass."""
 
@@ -227,6 +245,7 @@ class Config(_Strict):
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[str, ...] = ()
     export: ExportSection = ExportSection()
+    weights: WeightsSection = WeightsSection()
     parity: ParitySection = ParitySection()
     budgets: BudgetsSection = BudgetsSection()
     card: CardSection = CardSection()

@@ -18,6 +18,7 @@ def sign_folder(folder: Path, private_key: Path, password: str | None = None) ->
 
     Raises: ConfigError if the key can't be used, or model-signing isn't installed.
     """
+    folder = folder.absolute()  # what is ignored is told from the rest by its path
     hashing = _hashing(folder)
     from model_signing import signing
 
@@ -36,6 +37,7 @@ def verify_signature(folder: Path, public_key: Path) -> None:
 
     Raises: ArtifactError if it doesn't; ConfigError if the key can't be used, or model-signing isn't installed.
     """
+    folder = folder.absolute()
     hashing = _hashing(folder)
     from model_signing import verifying
 
@@ -65,4 +67,4 @@ def _hashing(folder: Path) -> "Hashing":
             where=str(folder),
             hint="pip install 'compat-export[sign]'",
         ) from error
-    return hashing.Config().set_ignored_paths(paths=[folder.absolute() / SIGNATURE_NAME], ignore_git_paths=True)
+    return hashing.Config().set_ignored_paths(paths=[folder / SIGNATURE_NAME], ignore_git_paths=True)

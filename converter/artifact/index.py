@@ -98,6 +98,14 @@ class Index(Frozen):
         channels = {key: named for key, named in self.channels.items() if named != version}
         return self._changed(versions=versions, channels=channels)
 
+    def revised(self, change: "Callable[[Index], Index]") -> "Index":
+        """The next revision, however many steps `change` makes of it; the same index if it changes nothing.
+
+        That each is one more than the last is what lets a store refuse the second of two that are made at once.
+        """
+        changed = change(self).model_copy(update={"revision": self.revision})
+        return self if changed == self else changed.model_copy(update={"revision": self.revision + 1})
+
     def _changed(self, **changes: Any) -> "Index":
         changed = self.model_copy(update=changes)
         return self if changed == self else changed.model_copy(update={"revision": self.revision + 1})
@@ -164,7 +172,7 @@ def read_index(model_folder: Path) -> Index:
 
 def change_index(model_folder: Path, change: Callable[[Index], Index]) -> Index:
     """Replace the index by what `change` makes of it; whoever calls this holds the model's folder."""
-    changed = change(read_index(model_folder))
+    changed = read_index(model_folder).revised(change)
     data, path = bytes_from_index(changed), model_folder / INDEX_NAME
     if not path.exists() or path.read_bytes() != data:
         write_atomically(path, data)

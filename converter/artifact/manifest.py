@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PureWindowsPath
@@ -15,8 +16,9 @@ from converter.errors import ArtifactError
 from converter.features import Feature
 from converter.fileio import canonical_json
 
-SCHEMA_VERSION: Final = "2"
-READABLE_VERSIONS = ("1", SCHEMA_VERSION)  # 1 says neither what runtimes ran on nor what their outputs were held to
+SCHEMA_VERSION: Final = "1.0"
+DRAFT_VERSIONS = ("1", "2")  # from before 1.0; 1 says neither what runtimes ran on nor what their outputs were held to
+READABLE_PATTERN = r"^(1|2|1\.(0|[1-9]\d*))$"  # a later minor version adds keys, which are ignored
 MANIFEST_NAME = "manifest.json"
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
 INTEGRITY_PATTERN = r"^sha384-[A-Za-z0-9+/]{64}$"
@@ -130,8 +132,18 @@ class ParitySummary(Frozen):
         return self
 
 
+class Repository(Frozen):
+    """The commit that the config came from, and whether tracked files differed from it."""
+
+    commit: str = Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")
+    is_dirty: bool
+
+
 class Contents(Frozen):
-    """All of a manifest that the files themselves do not decide."""
+    """All of a manifest that the files themselves do not decide.
+
+    `identity` is a digest of what the model was made from; the files carry it too, so that a stray one can be traced.
+    """
 
     name: str = Field(pattern=NAME_PATTERN)
     version: str = Field(pattern=SEMVER_PATTERN)
@@ -144,8 +156,17 @@ class Contents(Frozen):
     config: dict[str, JsonValue]
     config_sources: dict[str, Literal["flag", "file", "default"]]
     toolchain: dict[str, str]
+    engine: str = "direct"
+    identity: Sha256 | None = None
+    repository: Repository | None = None
     parity: ParitySummary
     metrics: dict[str, Finite] | None = None
+
+
+def _as_written(schema: dict[str, Any]) -> None:
+    """Have the JSON Schema describe what is written, not all that is read."""
+    del schema["pattern"]
+    schema["const"] = SCHEMA_VERSION
 
 
 class Manifest(Contents):
@@ -154,7 +175,7 @@ class Manifest(Contents):
     `digest` is the SHA-256 of the manifest's own canonical JSON without this field, so that damage to it shows.
     """
 
-    schema_version: Literal["1", "2"] = SCHEMA_VERSION
+    schema_version: str = Field(default=SCHEMA_VERSION, pattern=READABLE_PATTERN, json_schema_extra=_as_written)
     digest: Sha256
     files: tuple[FileEntry, ...]
     formats: tuple[Format, ...]
@@ -224,13 +245,14 @@ def manifest_from_bytes(data: bytes, *, where: str = MANIFEST_NAME) -> Manifest:
         raise _damaged(f"not JSON: {error}", where) from error
     if not is_as_written or value.get("digest") != _digest_of_json(value):
         raise _damaged("not as it was written: its digest is another one", where)
-    if value.get("schema_version") not in READABLE_VERSIONS:
+    if not re.fullmatch(READABLE_PATTERN, str(value.get("schema_version"))):
         raise ArtifactError(
-            f"schema version {value.get('schema_version')!r}, this tool reads {' and '.join(READABLE_VERSIONS)}",
+            f"schema version {value.get('schema_version')!r}, this tool reads {', '.join(DRAFT_VERSIONS)} and 1.x",
             where=where,
             hint="use the version of compat-export that wrote it, or a newer one",
         )
-    return _validated(value, where)
+    is_known = value["schema_version"] in (*DRAFT_VERSIONS, SCHEMA_VERSION)
+    return _validated(value, where, unknown="forbid" if is_known else "ignore")
 
 
 def created_from_epoch(seconds: int) -> str:
@@ -268,9 +290,14 @@ def _digest_of_json(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _validated(value: Mapping[str, Any], where: str) -> Manifest:
+def identity_of(made_from: Mapping[str, Any]) -> str:
+    """The identity of a model that was made from these JSON values."""
+    return hashlib.sha256(canonical_json(made_from)).hexdigest()
+
+
+def _validated(value: Mapping[str, Any], where: str, unknown: Literal["forbid", "ignore"] = "forbid") -> Manifest:
     try:
-        return Manifest.model_validate(value)
+        return Manifest.model_validate(value, extra=unknown)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, fault['loc'])) or 'manifest'}: {fault['msg']}" for fault in error.errors()]
         raise _damaged(

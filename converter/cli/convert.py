@@ -1,7 +1,8 @@
 """`compat-export convert`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from converter.cli.options import (
     input_from_text,
     names_from_list,
     object_from_json,
+    weights_from_texts,
 )
 from converter.cli.proof_options import (
     PROOF,
@@ -32,9 +34,11 @@ from converter.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
     from converter.artifact.versions import Part
     from converter.pipeline.convert import ConvertOutcome
+    from converter.pipeline.encode_search import Trial
 
 CONFIGS = {".yaml", ".yml"}
 NEEDS_FACTORY = {".pth", ".pt", ".safetensors"}
@@ -85,6 +89,19 @@ def convert(
             help="Fix a dynamic dimension, or an ONNX input of one number: batch=1. Repeatable.",
             rich_help_panel=MODEL,
         ),
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ENCODING",
+            help="How TF.js weights are stored: float32, float16, uint16, uint8, or auto with --max-error; "
+            "PATTERN=ENCODING for single ones. Repeatable.",
+            rich_help_panel=EXPORT,
+        ),
+    ] = None,
+    max_error: Annotated[
+        float | None,
+        typer.Option(help="With --weights auto: how far an output may be from its reference.", rich_help_panel=EXPORT),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="The model's name. Default: the source's.", rich_help_panel=EXPORT)
@@ -137,6 +154,7 @@ def convert(
       compat-export convert configs/compatibility.yaml
       compat-export convert model.onnx --name detector --version 1.0.0
       compat-export convert configs/compatibility.yaml --bump minor
+      compat-export convert model.onnx --weights auto --max-error 1e-3
       compat-export convert model.pth --factory net.py:Net --input x=batch,3,32,32:float32
     """
     flags = _given(
@@ -149,6 +167,8 @@ def convert(
             "inputs": [input_from_text(text) for text in inputs or ()] or None,
             "outputs": outputs or None,
             "export.opset": opset,
+            "weights.max_error": max_error,
+            **weights_from_texts(weights or []),
             "parity.atol": atol,
             "parity.rtol": rtol,
             "parity.seed": seed,
@@ -231,6 +251,7 @@ def _document(outcome: "ConvertOutcome") -> dict[str, Any]:
         "version": manifest.version,
         "digest": manifest.digest,
         "size_bytes": sum(file.size_bytes for file in manifest.files),
+        "weights": [asdict(one) for one in outcome.trials],
         "parity": {"status": "not-run"} if report is None else report.as_json(timings=True),
     }
 
@@ -244,6 +265,23 @@ def _view(outcome: "ConvertOutcome") -> Iterable["RenderableType"]:
         yield "[yellow]not proved[/]: parity was not run, so this artifact can't be released"
     else:
         yield from parity_view(outcome.report)
+    if outcome.trials:
+        yield _trials(outcome.trials)
     size_kb = sum(file.size_bytes for file in outcome.manifest.files) / 1000
     title = f"{outcome.manifest.name} {outcome.manifest.version}, {size_kb:,.0f} kB"
     yield f"[green]artifact[/] {escape(shown_path(outcome.folder))} [dim]({escape(title)})[/]"
+
+
+def _trials(trials: Sequence["Trial"]) -> "Table":
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("weights stored as", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("bytes", justify="right")
+    table.add_column("max |error|", justify="right")
+    for one in trials:
+        is_last = one is trials[-1]
+        cells = (escape(one.name), f"{one.size_bytes:,}", f"{one.max_error:.3g}")
+        table.add_row(*cells, style="bold green" if is_last else "")
+    return table

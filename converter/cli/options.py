@@ -83,6 +83,20 @@ def bindings_from_texts(texts: list[str]) -> dict[str, int]:
     return bound
 
 
+def weights_from_texts(texts: list[str]) -> dict[str, object]:
+    """What `uint8` and `*/head/*=float32` say of weights, as settings.
+
+    Raises: ConfigError if weights in general get two encodings.
+    """
+    alike = [text for text in texts if "=" not in text]
+    if len(alike) > 1:
+        hint = "give one encoding, and PATTERN=ENCODING for single weights"
+        raise ConfigError(f"weights can't be {' and '.join(alike)}", where="--weights", hint=hint)
+    patterns = {pattern: encoding for pattern, _, encoding in (text.rpartition("=") for text in texts if "=" in text)}
+    settings = {"weights.encoding": alike[0] if alike else None, "weights.tensors": patterns or None}
+    return {path: value for path, value in settings.items() if value is not None}
+
+
 def budgets_from_texts(texts: list[str]) -> dict[str, float]:
     """What `load_ms=2000` says of a budget, for each text.
 

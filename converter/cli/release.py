@@ -22,7 +22,7 @@ def release(
         str,
         typer.Option(
             metavar="DEST",
-            help="A folder, or a URL such as s3://bucket/models.",
+            help="A folder; a URL such as s3://bucket/models; or npm:@scope/package.",
         ),
     ],
     channel: Annotated[
@@ -36,6 +36,9 @@ def release(
         str | None,
         typer.Option(envvar="COMPAT_EXPORT_KEY_PASSWORD", metavar="TEXT", help="The password of that key, if any."),
     ] = None,
+    registry: Annotated[
+        str | None, typer.Option(metavar="URL", help="The npm registry. Default: the one that npm is set up for.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be published.")] = False,
     artifacts: StoreOption = STORE,
     _json: JsonOption = False,
@@ -48,6 +51,7 @@ def release(
     [bold]Examples[/]
       compat-export release compatibility@1.0.0 --to dist/release --channel stable
       compat-export release compatibility --to s3://bucket/models --sign key.pem --dry-run
+      compat-export release compatibility@1.0.0 --to npm:@org/compatibility-model
     """
     from converter.pipeline.release import Key
     from converter.pipeline.release import release as run
@@ -61,6 +65,7 @@ def release(
             root=artifacts,
             channels=channel or [],
             key=key,
+            registry=registry,
             dry_run=dry_run,
             emit=emit,
         )
@@ -78,7 +83,7 @@ def release(
 
 
 def _shown(location: str) -> str:
-    return location if "://" in location else shown_path(Path(location))
+    return location if "://" in location or location.startswith("npm:") else shown_path(Path(location))
 
 
 def _view(outcome: "ReleaseOutcome", location: str, dry_run: bool) -> Iterable["RenderableType"]:

@@ -57,6 +57,8 @@ def _facts(document: Mapping[str, Any], folder: str) -> dict[str, str]:
     facts = {
         "folder": folder,
         "digest": document["digest"],
+        "identity": document["identity"] or "",
+        "commit": _commit(document["repository"]),
         "channels": ", ".join(document["channels"]),
         "released": RELEASED[document["released"]],
         "lineage": " -> ".join(lineage),
@@ -65,3 +67,9 @@ def _facts(document: Mapping[str, Any], folder: str) -> dict[str, str]:
         "toolchain": ", ".join(f"{name} {version}" for name, version in document["toolchain"].items()),
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _commit(repository: Mapping[str, Any] | None) -> str:
+    if repository is None:
+        return ""
+    return f"{repository['commit']}{', with changes that were not committed' if repository['is_dirty'] else ''}"

@@ -8,7 +8,15 @@ import typer
 
 from converter.cli.console import Console, Result, shown_path
 from converter.cli.documents import JunitOption, ReportOption, writer
-from converter.cli.options import BrowserOption, JsonOption, QuietOption, RuntimesOption, names_from_list
+from converter.cli.options import (
+    STORE,
+    BrowserOption,
+    JsonOption,
+    QuietOption,
+    RuntimesOption,
+    StoreOption,
+    names_from_list,
+)
 from converter.cli.proof_options import (
     BatchesOption,
     SamplesOption,
@@ -26,7 +34,20 @@ if TYPE_CHECKING:
 
 def verify(
     context: typer.Context,
-    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A folder that holds manifest.json.")],
+    artifact: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARTIFACT", help="NAME@VERSION, NAME@CHANNEL, a folder, or the URL of a published version."
+        ),
+    ],
+    public_key: Annotated[
+        Path | None, typer.Option(metavar="KEY.pem", help="The public key that must have signed it.")
+    ] = None,
+    seen: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Remembers each index, and refuses one that is older or was rewritten."),
+    ] = None,
+    artifacts: StoreOption = STORE,
     runtimes: RuntimesOption = None,
     browser: BrowserOption = None,
     samples: SamplesOption = None,
@@ -40,40 +61,57 @@ def verify(
 ) -> Result:
     """Check every file of an artifact against its digest, then prove it again, without PyTorch.
 
+    A published version is fetched first: over HTTP, or from any store that fsspec knows.
+
     Inputs that are asked for are compared beside the artifact's test vectors, with onnxruntime as their reference.
 
     [bold]Examples[/]
       compat-export verify artifacts/compatibility/1.0.0
-      compat-export verify artifacts/compatibility/1.0.0 --runtimes tfjs-wasm@node
+      compat-export verify compatibility@stable --runtimes tfjs-wasm@node
+      compat-export verify https://models.example/compatibility@stable --public-key key.pub --seen seen.json
       compat-export verify artifacts/compatibility/1.0.0 --runtimes all --batches 1,7 --seed 5
       compat-export verify artifacts/compatibility/1.0.0 --report report.html --junit junit.xml
     """
+    from converter.artifact.references import folder_of
+    from converter.pipeline.fetch import is_url
     from converter.pipeline.samples import Wanted
-    from converter.pipeline.verify import verify as run
+    from converter.pipeline.verify import verify_reference as run
 
     console: Console = context.obj
-    write = writer(report, junit, artifact=artifact)
+    write = writer(report, junit, artifact=None if is_url(artifact) else folder_of(artifact, artifacts))
     names = names_from_list(runtimes, "--runtimes")
     wanted = Wanted(seed, batches_from_list(batches), sizes_from_texts(sizes), samples)
     with console.progress() as emit:
-        outcome = run(artifact, runtimes=names, wanted=wanted, browser=browser, on_facts=write, emit=emit)
+        outcome = run(
+            artifact,
+            root=artifacts,
+            public_key=public_key,
+            seen=seen,
+            runtimes=names,
+            wanted=wanted,
+            browser=browser,
+            on_facts=write,
+            emit=emit,
+        )
     manifest = outcome.manifest
+    shown = artifact if is_url(artifact) else shown_path(outcome.folder)
     document = {
-        "artifact": shown_path(outcome.folder),
+        "artifact": shown,
         "name": manifest.name,
         "version": manifest.version,
         "digest": manifest.digest,
         "n_files": len(manifest.files),
+        "is_signed": public_key is not None,
         "parity": outcome.report.as_json(timings=True),
     }
-    return Result(document, essential=shown_path(outcome.folder), view=lambda: _view(outcome))
+    return Result(document, essential=shown, view=lambda: _view(outcome, shown, public_key))
 
 
-def _view(outcome: "VerifyOutcome") -> Iterable["RenderableType"]:
+def _view(outcome: "VerifyOutcome", shown: str, public_key: Path | None) -> Iterable["RenderableType"]:
     from rich.markup import escape
 
     from converter.cli.parity_view import parity_view
 
     yield from parity_view(outcome.report)
-    files = f"{len(outcome.manifest.files)} files as published"
-    yield f"[green]verified[/] {escape(shown_path(outcome.folder))} [dim]({files})[/]"
+    files = f"{len(outcome.manifest.files)} files as published{', signed' if public_key else ''}"
+    yield f"[green]verified[/] {escape(shown)} [dim]({files})[/]"

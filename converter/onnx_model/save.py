@@ -1,6 +1,6 @@
 """Writes a model back as one ONNX file that tells nothing about the machine it was exported on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import onnx
@@ -13,8 +13,10 @@ from converter.onnx_model.load import LoadedOnnx
 LIMIT_BYTES = (1 << 31) - (1 << 20)  # a protobuf message stops at 2 GiB
 
 
-def save(loaded: LoadedOnnx, path: Path) -> None:
-    """Write the model, weights included; names of files, stack traces and notes of the exporter are left out.
+def save(loaded: LoadedOnnx, path: Path, notes: Mapping[str, str] | None = None) -> None:
+    """Write the model, weights included, and `notes` as its metadata.
+
+    Names of files, stack traces and notes of the exporter are left out.
 
     Raises: UnsupportedError if the model is too large for one file.
     """
@@ -23,7 +25,10 @@ def save(loaded: LoadedOnnx, path: Path) -> None:
         raise UnsupportedError(
             f"{size_bytes / 1e9:.1f} GB of weights don't fit one ONNX file", where=str(path), hint="split the model"
         )
-    write_atomically(path, whole(loaded).SerializeToString(deterministic=True))
+    proto = whole(loaded)
+    for key, value in sorted((notes or {}).items()):
+        proto.metadata_props.add(key=key, value=value)
+    write_atomically(path, proto.SerializeToString(deterministic=True))
 
 
 def whole(loaded: LoadedOnnx) -> onnx.ModelProto:

@@ -193,7 +193,7 @@ def _budgets(manifest: Manifest, given: Mapping[str, float]) -> BudgetsSection:
 def _inputs(manifest: Manifest, folder: Path) -> tuple[str, Inputs]:
     if (folder / VECTORS_FOLDER).is_dir():
         return next(iter(load_vectors(folder).inputs.items()))
-    settings = ParitySection.model_validate(manifest.config["parity"])
+    settings = ParitySection.model_validate(manifest.config["parity"], extra="ignore")
     first = make_samples(specs_of(manifest), seed=settings.seed, batches=settings.batches)[0]
     return first.label, first.inputs
 

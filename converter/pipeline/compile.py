@@ -8,6 +8,7 @@ from converter import __version__
 from converter.lowering import REGISTRY, Registry, lower
 from converter.lowering.ops import load_all
 from converter.onnx_model import LoadedOnnx, OnnxModel, prepare
+from converter.tfjs.encodings import Encoding, encodings_used
 from converter.tfjs.graph import Graph, Ref
 from converter.tfjs.optable import needs_async
 from converter.tfjs.passes import optimise
@@ -15,6 +16,7 @@ from converter.tfjs.verify import verify
 from converter.tfjs.write import write
 
 GENERATOR = f"compat-export {__version__}"
+ROUNDED = "roundedWeights"  # of a graph's metadata: how many weights were rounded, by encoding
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ def compile_onnx(
     return Compiled(graph, model, lowered.values)
 
 
-def write_graph(compiled: Compiled, folder: Path) -> list[Path]:
-    """Write the compiled graph as a TF.js graph model."""
-    return write(compiled.graph, folder, generator=GENERATOR)
+def write_graph(compiled: Compiled, folder: Path, encodings: Mapping[str, Encoding] | None = None) -> list[Path]:
+    """Write the compiled graph as a TF.js graph model, with the weights that `encodings` names in fewer bytes."""
+    rounded = encodings_used(compiled.graph, encodings or {})
+    compiled.graph.metadata.pop(ROUNDED, None)
+    if rounded:
+        compiled.graph.metadata[ROUNDED] = rounded
+    return write(compiled.graph, folder, generator=GENERATOR, encodings=encodings)

@@ -7,14 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converter import __version__
+from converter.artifact.files import entries_of
 from converter.artifact.manifest import (
     Contents,
     Manifest,
     ParitySummary,
+    Repository,
     TensorInfo,
     created_from_epoch,
+    identity_of,
     portable_config,
 )
+from converter.artifact.provenance import PROVENANCE_NAME, provenance
 from converter.artifact.store import Draft, FormatPlan, ensure_free
 from converter.artifact.vectors import Vectors, save_vectors
 from converter.config import ResolvedConfig, TensorSpec
@@ -25,16 +29,18 @@ from converter.onnx_model import save
 from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
 from converter.parity.run import Reference
-from converter.parity.samples import read_samples
 from converter.parity.verdict import ParityReport
 from converter.pipeline.bind import bound
 from converter.pipeline.budgets import exceeded_metrics, exceeded_size, raise_if_exceeded
 from converter.pipeline.card import write_card
 from converter.pipeline.compile import Compiled, compile_onnx, write_graph
+from converter.pipeline.encode import choose_encodings, with_weights_tolerance
+from converter.pipeline.encode_search import Trial
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
 from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of
+from converter.pipeline.reference import reference_runtime, samples_of
 from converter.pipeline.report import REPORT_NAME, OnFacts, proof_facts, spreads_of
-from converter.pipeline.samples import draw
+from converter.pipeline.repository import repository_of
 from converter.pipeline.source import Source, open_source
 from converter.pipeline.training_record import record_of, with_learned_features
 from converter.pipeline.types import CLIENT_FOLDER, write_types
@@ -42,7 +48,6 @@ from converter.report.facts import Facts
 from converter.report.page import html_from_facts
 from converter.report.spread import SpreadCollector
 from converter.runtimes import RuntimePool
-from converter.runtimes.base import Runtime
 
 METRICS_HINT = "train the model to what the budget asks for (compat-export train), or change the budget"
 TOOLCHAIN = ("numpy", "onnx", "onnxscript", "torch")
@@ -50,11 +55,15 @@ TOOLCHAIN = ("numpy", "onnx", "onnxscript", "torch")
 
 @dataclass(frozen=True)
 class ConvertOutcome:
-    """A published artifact: its folder, its manifest, and the proof (None where none was asked for)."""
+    """A published artifact: its folder, its manifest, the proof (None where none was asked for), and what was tried.
+
+    `trials` holds the encodings of weights that were measured, the last of which was chosen.
+    """
 
     folder: Path
     manifest: Manifest
     report: ParityReport | None
+    trials: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,7 @@ def convert(
     A failed proof, or a budget of metrics or size that isn't met, publishes nothing.
     Raises: ConverterError of the kind that fits: see `converter.errors`.
     """
-    resolved = with_learned_features(resolved)
+    resolved = with_weights_tolerance(with_learned_features(resolved))
     config = resolved.config
     root = resolved.path(config.artifacts)
     ensure_free(root, config.name, config.version)
@@ -92,9 +101,15 @@ def convert(
     emit(StepStarted("compile"))
     compiled = compile_onnx(source.onnx, shapes={spec.name: spec.shape for spec in source.inputs})
     emit(StepFinished("compile", f"{sum(compiled.graph.count_ops().values())} TF.js nodes"))
+    repository = repository_of(resolved.root)
+    stamp = _stamp(resolved, source, repository)
+    compiled.graph.metadata["artifact"] = stamp
     with Draft(root, config.name, config.version) as draft:
-        save(source.onnx, draft.folder / "model.onnx")
-        fetched_bytes = sum(file.stat().st_size for file in write_graph(compiled, draft.folder / "tfjs"))
+        properties = {f"compat-export.{key}": text for key, text in stamp.items()}
+        save(source.onnx, draft.folder / "model.onnx", properties)
+        choice = choose_encodings(resolved, source, compiled, draft.folder / "model.onnx", emit=emit)
+        files = write_graph(compiled, draft.folder / "tfjs", choice.encodings)
+        fetched_bytes = sum(file.stat().st_size for file in files)
         raise_if_exceeded(exceeded_size(config.budgets, fetched_bytes), hint="allow more, or make the model smaller")
         if config.features:
             write_types(draft.folder / CLIENT_FOLDER, config.name, config.version, config.features)
@@ -103,7 +118,7 @@ def convert(
             inputs = {sample.label: sample.inputs for sample in proof.samples}
             save_vectors(draft.folder, Vectors(inputs, proof.reference.outputs))
             (draft.folder / "parity.json").write_bytes(canonical_json(proof.report.as_json()))
-        facts = _facts(resolved, source, compiled, proof, draft.folder)
+        facts = replace(_facts(resolved, source, compiled, proof, draft.folder), encodings=choice.trials)
         if on_facts:
             on_facts(facts)
         if proof:
@@ -112,10 +127,14 @@ def convert(
         if record:
             write_card(draft.folder, config, record)
         emit(StepStarted("publish"))
-        contents = _contents(resolved, source, compiled, proof, metrics, source_date_epoch)
+        contents = _contents(resolved, source, compiled, proof, metrics, source_date_epoch).model_copy(
+            update={"engine": resolved.config.engine, "identity": stamp["identity"], "repository": repository}
+        )
+        statement = provenance(contents, entries_of(draft.folder), source.file.sha256 or "")
+        (draft.folder / PROVENANCE_NAME).write_bytes(canonical_json(statement))
         artifact = draft.publish(contents, _formats(source, config.features))
     emit(StepFinished("publish", str(artifact.folder)))
-    return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None)
+    return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None, choice.trials)
 
 
 def _prove(
@@ -127,28 +146,17 @@ def _prove(
     emit: Emit,
 ) -> _Proof:
     settings = resolved.config.parity
-    samples = draw(source.inputs, settings)
-    if settings.samples:
-        names = [feature.name for feature in resolved.config.features]
-        samples += read_samples(resolved.path(settings.samples), source.inputs, names)
+    samples = samples_of(resolved, source)
     with RuntimePool(browser=browser) as pool:
         names, not_run = choose_runtimes(pool, asked or settings.runtimes, always=("onnxruntime",))
         if source.module is None and "torch" in names:
             raise ConfigError("an ONNX source has no PyTorch module", where="runtimes", hint="drop torch from the list")
-        reference = reference_of(_reference_runtime(source, pool), folder / "model.onnx", samples, emit=emit)
+        reference = reference_of(reference_runtime(source, pool), folder / "model.onnx", samples, emit=emit)
         models = {name: model_for(name, folder) for name in names}
         agreement = Agreement.of(settings)
         spreads = spreads_of(reference, agreement, models)
         report = prove(pool, reference, models, samples, agreement, not_run=not_run, emit=emit, on_outputs=spreads)
     return _Proof(report, samples, reference, spreads)
-
-
-def _reference_runtime(source: Source, pool: RuntimePool) -> Runtime:
-    if source.module is None:
-        return pool.get("onnxruntime")
-    from converter.runtimes.torch_ import TorchRuntime
-
-    return TorchRuntime(source.module, source.inputs, source.outputs)
 
 
 def _contents(
@@ -207,6 +215,18 @@ def _tensor(described: Mapping[str, object], spec: TensorSpec | None) -> TensorI
     return TensorInfo.model_validate({"name": described["name"], "dtype": described["dtype"], "shape": dims, **bounds})
 
 
+def _stamp(resolved: ResolvedConfig, source: Source, repository: Repository | None) -> dict[str, str]:
+    """What the files of an artifact say of where they belong."""
+    config, _ = portable_config(resolved)
+    made_from = {
+        "config": config,
+        "source_sha256": source.file.sha256,
+        "repository": repository and repository.model_dump(mode="json"),
+        "toolchain": _toolchain(source, None),
+    }
+    return {"name": resolved.config.name, "version": resolved.config.version, "identity": identity_of(made_from)}
+
+
 def _toolchain(source: Source, proof: _Proof | None) -> dict[str, str]:
     """The versions of everything that decided a byte or a verdict."""
     used = TOOLCHAIN if source.module is not None else ("numpy", "onnx")
@@ -218,8 +238,6 @@ def _toolchain(source: Source, proof: _Proof | None) -> dict[str, str]:
 
 
 def _formats(source: Source, features: Sequence[Feature]) -> list[FormatPlan]:
-    parents = [source.checkpoint] if source.checkpoint else []
-    onnx_parent = source.checkpoint.name if source.checkpoint else None
+    onnx = FormatPlan("onnx", "model.onnx", parent=source.file.name)
     types = [FormatPlan("types", CLIENT_FOLDER)] if features else []
-    tfjs = FormatPlan("tfjs", "tfjs", parent="onnx")
-    return [*parents, FormatPlan("onnx", "model.onnx", parent=onnx_parent), tfjs, *types]
+    return [source.file, onnx, FormatPlan("tfjs", "tfjs", parent="onnx"), *types]

@@ -51,6 +51,7 @@ def _artifact(folder: Path) -> dict[str, Any]:
         "parity": manifest.parity.model_dump(mode="json"),
         "metrics": manifest.metrics,
         "toolchain": manifest.toolchain,
+        "identity": manifest.identity,
         "formats": [{"name": one.name, "sha256": one.sha256} for one in manifest.formats],
         "files": [entry.path for entry in manifest.files],
     }
@@ -69,6 +70,7 @@ def _tfjs(folder: Path) -> dict[str, Any]:
         "size_bytes": sum(file.stat().st_size for file in folder.iterdir() if file.suffix in (".json", ".bin")),
         "async": bool(graph.metadata.get("async")),
         "generator": graph.metadata.get("generator", "unknown"),
+        "artifact": graph.metadata.get("artifact"),
     }
 
 

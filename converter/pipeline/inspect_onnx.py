@@ -13,6 +13,7 @@ from converter.onnx_model import LoadedOnnx, load, prepare
 from converter.onnx_model.survey import Survey, survey
 from converter.tfjs.optable import BACKENDS
 
+STAMP = "compat-export."
 # How an error names its node: see OnnxNode.__str__.
 NODE = re.compile(r"node (?P<node>.+) \((?P<op>[^()]+), since (?P<since>\d+)\)", re.DOTALL)
 
@@ -36,9 +37,16 @@ def inspect_onnx(path: Path) -> dict[str, Any]:
         "opsets": found.opsets,
         "producer": found.producer,
         "sha256": loaded.sha256,
+        "artifact": _stamp(loaded),
         "operators": _operators(found, {problem["op"] for problem in unsupported}),
         "unsupported": unsupported,
     }
+
+
+def _stamp(loaded: LoadedOnnx) -> dict[str, str] | None:
+    """The artifact that a file belongs to, None if it says nothing of that."""
+    notes = {entry.key: entry.value for entry in loaded.proto.metadata_props}
+    return {key.removeprefix(STAMP): value for key, value in notes.items() if key.startswith(STAMP)} or None
 
 
 def _operators(found: Survey, unsupported: Collection[str]) -> list[dict[str, Any]]:

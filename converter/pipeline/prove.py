@@ -9,6 +9,7 @@ from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
 from converter.parity.run import Candidate, OnOutputs, Progress, Reference, check_parity, compute_reference
 from converter.parity.verdict import ParityReport
+from converter.pipeline.compile import ROUNDED
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted
 from converter.runtimes import RUNTIME_NAMES, RuntimePool
 from converter.runtimes.base import Runtime
@@ -111,16 +112,17 @@ def model_for(name: str, folder: Path) -> Path:
 def classes_of(name: str, model: Path) -> tuple[str, ...]:
     """The classes of tolerances that a runtime with that model belongs to."""
     classes = ["float16-textures"] if "-f16@" in name else []
-    if name.startswith("tfjs-") and _has_quantised_weights(model):
+    if name.startswith("tfjs-") and _has_rounded_weights(model):
         classes.append("quantised-weights")
     return tuple(classes) or ("float32",)
 
 
-def _has_quantised_weights(model: Path) -> bool:
-    """Whether a weight is stored as a multiple of some step: with a step of 1, integers are stored as they are."""
+def _has_rounded_weights(model: Path) -> bool:
+    """Whether a weight was rounded: the metadata says so, or it is a multiple of some step (of 1: a whole number)."""
     try:
-        groups = json.loads((model / "model.json").read_bytes())["weightsManifest"]
-        weights = [weight for group in groups for weight in group["weights"]]
-        return any(weight.get("quantization", {}).get("scale", 1) != 1 for weight in weights)
+        document = json.loads((model / "model.json").read_bytes())
+        weights = [weight for group in document["weightsManifest"] for weight in group["weights"]]
+        has_steps = any(weight.get("quantization", {}).get("scale", 1) != 1 for weight in weights)
+        return has_steps or bool(document.get("userDefinedMetadata", {}).get(ROUNDED))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False  # the runtime says what is wrong with it

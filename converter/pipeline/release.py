@@ -40,6 +40,7 @@ def release(
     root: Path,
     channels: Sequence[str] = (),
     key: Key | None = None,
+    registry: str | None = None,
     dry_run: bool = False,
     emit: Emit = silent,
 ) -> ReleaseOutcome:
@@ -50,7 +51,7 @@ def release(
     """
     if wrong := [channel for channel in channels if not is_channel(channel)]:
         raise ConfigError(f"{wrong[0]!r} can't name a channel", where="--channel", hint="such as stable: a-z, 0-9, -")
-    destination = destination_of(to)
+    destination = destination_of(to, registry=registry)
     parcel = _parcel(folder_of(reference, root), key, emit)
     plan = destination.plan(parcel, channels)
     outcome = ReleaseOutcome(plan.location, plan, parcel.signature is not None)

@@ -24,14 +24,19 @@ ONNX_SUFFIX = ".onnx"
 class Source:
     """A model as ONNX, the inputs that parity draws, and what it was before it was ONNX.
 
-    `module` is the network where there is one: then it is the reference, and `onnx_parent` its checkpoint.
+    `module` is the network where there is one: then it is the reference. `file` is what was read.
     """
 
     onnx: LoadedOnnx
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[str, ...]
     module: "torch.nn.Module | None"
-    checkpoint: FormatPlan | None
+    file: FormatPlan
+
+    @property
+    def checkpoint(self) -> FormatPlan | None:
+        """The checkpoint, None where an ONNX file was read."""
+        return self.file if self.module is not None else None
 
 
 def open_source(resolved: ResolvedConfig, *, emit: Emit) -> Source:
@@ -63,7 +68,7 @@ def _from_onnx(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
     specs = tuple(_merged(found, declared.get(name)) for name, found in inputs.items())
     emit(StepFinished("read", f"{path.name}, {len(loaded.proto.graph.node)} nodes"))
     outputs = tuple(info.name for info in loaded.proto.graph.output)
-    return Source(loaded, specs, outputs, None, None)
+    return Source(loaded, specs, outputs, None, FormatPlan("source", sha256=loaded.sha256))
 
 
 def _from_checkpoint(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:

@@ -54,7 +54,7 @@ def _from_artifact(folder: Path, inputs: Path | None) -> Target:
     artifact = open_artifact(folder)
     verify_files(artifact)
     manifest = artifact.manifest
-    settings = ParitySection.model_validate(manifest.config["parity"])
+    settings = ParitySection.model_validate(manifest.config["parity"], extra="ignore")
     if inputs is not None:
         samples = read_samples(inputs, specs_of(manifest), [feature.name for feature in manifest.features])
     elif (folder / VECTORS_FOLDER).is_dir():

@@ -103,7 +103,7 @@ class ObjectStore:
     def _change_index(self, name: str, change: Callable[[Index], Index]) -> None:
         current, is_made = self._index(name), False
         while not is_made:
-            changed = change(current)
+            changed = current.revised(change)
             is_made = changed == current or self._objects.create(
                 f"{name}/{REVISIONS}/{changed.revision:08}.json",
                 bytes_from_index(changed),

@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from converter.errors import ArtifactError, ConfigError, ConverterError, InternalError
 
@@ -46,7 +46,7 @@ class Objects:
         except FileNotFoundError:
             return None
 
-    def stream(self, path: str, target: Any, limit_bytes: int) -> None:
+    def stream(self, path: str, target: IO[bytes], limit_bytes: int) -> None:
         """Write an object to an open file, no more than a byte beyond `limit_bytes` of it.
 
         Raises: ArtifactError if there is none.
@@ -100,6 +100,12 @@ class Objects:
         except FileNotFoundError:
             return []
         return [name.rsplit("/", 1)[-1] for name in found]
+
+    def listing(self, folder: str) -> list[str] | None:
+        """The paths of all objects below a folder, relative to it."""
+        root = self._full(folder)
+        found = self._tried(folder, lambda: self._files.find(root))
+        return [path[len(root) + 1 :] for path in found]
 
     def _created(self, path: str, write: Callable[[], object]) -> bool:
         try:

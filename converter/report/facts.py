@@ -169,6 +169,22 @@ class Size:
     brotli: int | None = None
 
 
+class Encodings(Protocol):
+    """A choice of encodings of the weights that was measured."""
+
+    @property
+    def name(self) -> str:
+        """What was chosen."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What the weights take with it."""
+
+    @property
+    def max_error(self) -> float:
+        """The largest gap of all outputs with it."""
+
+
 @dataclass(frozen=True)
 class Tensor:
     """One input or output of the model."""
@@ -193,6 +209,7 @@ class Facts:
     spreads: Mapping[tuple[str, str], Spread] = field(default_factory=dict)  # (runtime, output)
     timings: tuple[Timing, ...] = ()
     sizes: tuple[Size, ...] = ()
+    encodings: Sequence[Encodings] = ()  # what was tried to make the weights smaller, the last of which was chosen
     ops: Mapping[str, int] = field(default_factory=dict)
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()

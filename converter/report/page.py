@@ -64,6 +64,10 @@ def _context(facts: Facts) -> dict[str, Any]:
             for name, count in sorted(facts.ops.items(), key=lambda pair: (-pair[1], pair[0]))
         ],
     }
+    common["encodings"] = [
+        {"name": one.name, "size": readable_bytes(one.size_bytes), "max_error": short_number(one.max_error)}
+        for one in facts.encodings
+    ]
     return common | _proof_context(facts, proof) | _timing_context(facts.timings) | _size_context(facts)
 
 

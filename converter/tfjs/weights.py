@@ -9,6 +9,7 @@ import numpy as np
 
 from converter.errors import ArtifactError, InternalError
 from converter.fileio import CHUNK_BYTES
+from converter.tfjs.encodings import Encoded
 from converter.tfjs.graph import Node, TensorType
 
 DAMAGED = "the file is damaged or was not written by this tool; restore it or convert the model again"
@@ -41,18 +42,23 @@ def can_store(values: np.ndarray, dtype: str) -> bool:
     return values.dtype.kind in "OUS" if dtype == "string" else values.dtype.name in _ARRAYS.get(dtype, ())
 
 
-def weight_spec(node: Node, values: np.ndarray) -> dict[str, Any]:
+def weight_spec(node: Node, stored: np.ndarray | Encoded) -> dict[str, Any]:
     """The manifest's row of a constant. Raises: InternalError if its values can't stand for the node's dtype."""
     dtype = node.outputs[0].dtype
+    values = stored.values if isinstance(stored, Encoded) else stored
     if not can_store(values, dtype):
         raise InternalError(f"{node.name} (Const): {values.dtype} values can't stand for {dtype}")
     spec = {"name": node.name, "shape": list(values.shape), "dtype": dtype}
+    if isinstance(stored, Encoded):
+        return spec | {"quantization": stored.quantization}
     quantization = None if values.dtype.name == dtype else QUANTIZED.get(values.dtype.name)
     return {**spec, **({"quantization": dict(quantization)} if quantization else {})}
 
 
-def stored_bytes(values: np.ndarray) -> int:
+def stored_bytes(values: np.ndarray | Encoded) -> int:
     """How many bytes a constant takes in the shards."""
+    if isinstance(values, Encoded):
+        return values.size_bytes
     return len(_encode_strings(values)) if values.dtype.kind in "OUS" else values.nbytes
 
 
@@ -61,8 +67,11 @@ def _encode_strings(values: np.ndarray) -> bytes:
     return b"".join(len(one).to_bytes(4, "little") + one for one in encoded)
 
 
-def pieces_of(values: np.ndarray) -> Iterator[bytes]:
+def pieces_of(values: np.ndarray | Encoded) -> Iterator[bytes]:
     """The bytes of a constant as stored, in row-major order, without a second copy of the whole."""
+    if isinstance(values, Encoded):
+        yield from values.pieces()
+        return
     if values.dtype.kind in "OUS":
         yield _encode_strings(values)
         return
@@ -228,5 +237,6 @@ def _narrowed(values: np.ndarray, quantization: Document | None, dtype: str) -> 
     if name is not None and dtype == "int32":
         sign_bit = 1 << (8 * values.dtype.itemsize - 1)
         return (values ^ sign_bit).view(name)
-    widened = values * np.float32(scale) + np.float32(minimum)
-    return widened if dtype == "float32" else np.rint(widened).astype(np.int32)
+    # in float64, as TF.js does: zero is exactly zero
+    widened: np.ndarray = values.astype(np.float64) * float(scale or 0) + float(minimum or 0)
+    return widened.astype(np.float32) if dtype == "float32" else np.rint(widened).astype(np.int32)

@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from converter.errors import InternalError
 from converter.fileio import write_atomically
+from converter.tfjs.encodings import Encoding, encoded
 from converter.tfjs.graph import Attr, DataType, FunctionName, Graph, Node, Ref, Shape, TensorType
 from converter.tfjs.infer import TF_OF_STORAGE
 from converter.tfjs.weights import Pieces, pieces_of, stored_bytes, weight_spec
@@ -23,8 +24,17 @@ SHAPES_ATTR = "_output_shapes"
 _GRAPH_DEF_VERSION = 1645  # of TensorFlow 2.15, whose op semantics TF.js 4.22 follows
 
 
-def write(graph: Graph, folder: Path, *, generator: str, shard_bytes: int | None = None) -> list[Path]:
+def write(
+    graph: Graph,
+    folder: Path,
+    *,
+    generator: str,
+    encodings: Mapping[str, Encoding] | None = None,
+    shard_bytes: int | None = None,
+) -> list[Path]:
     """Write a graph that `verify` accepts; returns the files, `model.json` first.
+
+    `encodings` has those of constants by node; one that it doesn't name, or that doesn't fit, is stored as it is.
 
     Weights are streamed: beside the graph itself, memory holds no more than a piece of a shard. `model.json` is
     written last, so that a folder with one is whole.
@@ -32,7 +42,11 @@ def write(graph: Graph, folder: Path, *, generator: str, shard_bytes: int | None
     Raises: InternalError if an attribute or a constant has no place in the format.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    weights = [(one.nodes[name], values) for _, one in graph.walk() for name, values in _constants(one)]
+    weights = [
+        (one.nodes[name], encoded(values, (encodings or {}).get(name, "float32")) or values)
+        for _, one in graph.walk()
+        for name, values in _constants(one)
+    ]
     total = sum(stored_bytes(values) for _, values in weights)
     shard_bytes = shard_bytes or max(SHARD_BYTES, math.ceil(total / MAX_SHARDS))
     n_shards = math.ceil(total / shard_bytes)

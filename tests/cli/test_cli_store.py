@@ -1,6 +1,7 @@
 """list, show, diff, gc and convert --bump, on artifacts that convert made."""
 
 import contextlib
+import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from onnx import numpy_helper, parser
 
 from converter.artifact.index import read_index
+from converter.artifact.store import open_artifact
 from converter.cli import main
+from converter.fileio import sha256_of
 from tests.cli.conftest import MLP, Cli
 
 NODE = "onnxruntime,tfjs-wasm@node"
@@ -80,6 +83,29 @@ def test_diff(cli: Cli, store: Path) -> None:
     assert weights["relative_l2"] == pytest.approx(0.25 / norm)
     assert "1 of 8 differ, by 0.25 at most" in cli("diff", "mlp@1.0.0", "mlp@1.1.0").out
     assert cli("diff", "mlp@1.0.0", "mlp@1.0.0", "-q").out == "the same\n"
+
+
+def test_a_stray_file_says_where_it_belongs(cli: Cli, store: Path) -> None:
+    manifest = cli("show", "mlp@1.0.0", "--json").document
+    expected = {"name": "mlp", "version": "1.0.0", "identity": manifest["identity"]}
+    assert len(manifest["identity"]) == 64
+    for path in ("model.onnx", "tfjs"):
+        stray = shutil.move(store / "mlp/1.0.0" / path, path)
+        assert cli("inspect", stray, "--json").document["artifact"] == expected
+    assert cli("show", "mlp@1.1.0", "--json").document["identity"] != manifest["identity"]
+
+
+def test_provenance_covers_every_other_file(store: Path) -> None:
+    folder = store / "mlp/1.0.0"
+    statement = json.loads((folder / "provenance.json").read_bytes())
+    files = {file.relative_to(folder).as_posix(): sha256_of(file) for file in folder.rglob("*") if file.is_file()}
+    del files["provenance.json"], files["manifest.json"]
+    assert {one["name"]: one["digest"]["sha256"] for one in statement["subject"]} == files
+    (source,) = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    manifest = open_artifact(folder).manifest
+    assert [one.name for one in manifest.formats] == ["source", "onnx", "tfjs"]
+    assert source["digest"]["sha256"] == manifest.formats[0].sha256
+    assert (manifest.repository, manifest.engine) == (None, "direct")
 
 
 def test_released_versions_stay(cli: Cli, store: Path) -> None:

@@ -46,6 +46,18 @@ def test_each_change_is_a_revision_and_no_change_is_none():
     assert stable.without("1.0.0").channels == {}
 
 
+def test_several_steps_make_one_revision():
+    index = index_of("1.0.0", "1.1.0")
+    both = index.revised(lambda one: one.with_channel("stable", "1.0.0").with_channel("beta", "1.1.0"))
+    assert both.revision == index.revision + 1
+    assert both.channels == {"latest": "1.1.0", "stable": "1.0.0", "beta": "1.1.0"}
+    assert (
+        both.revised(lambda one: one.with_channel("x", "1.0.0").without("1.9.9").with_channel("beta", "1.1.0")) != both
+    )
+    back = both.revised(lambda one: one.with_channel("beta", "1.0.0").with_channel("beta", "1.1.0"))
+    assert back is both
+
+
 @pytest.mark.parametrize(
     ("versions", "latest"),
     [

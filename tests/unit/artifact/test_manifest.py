@@ -20,6 +20,7 @@ from converter.artifact.manifest import (
     portable_config,
 )
 from converter.artifact.schema import SCHEMA_FILE, json_schema
+from converter.artifact.store import open_artifact, verify_files
 from converter.config import resolve
 from converter.errors import ArtifactError
 from converter.fileio import canonical_json, sha256_of
@@ -61,7 +62,7 @@ def test_bytes_round_trip_and_repeat(manifest):
     assert bytes_from_manifest(manifest_from_bytes(data)) == data
     value = json.loads(data)
     assert value["async"] is False
-    assert value["schema_version"] == "2"
+    assert value["schema_version"] == "1.0"
     assert value["created"] is None
     assert value["outputs"][0]["shape"] == ["batch", 1]
 
@@ -86,8 +87,8 @@ def test_what_is_no_manifest_is_an_artifact_error(data):
 
 
 def test_another_schema_version_is_named(manifest, sealed):
-    value = json.loads(bytes_from_manifest(manifest)) | {"schema_version": "3"}
-    with pytest.raises(ArtifactError, match="schema version '3', this tool reads 1 and 2"):
+    value = json.loads(bytes_from_manifest(manifest)) | {"schema_version": "2.0"}
+    with pytest.raises(ArtifactError, match=r"schema version '2\.0', this tool reads 1, 2 and 1\.x"):
         manifest_from_bytes(sealed(value))
 
 
@@ -99,6 +100,28 @@ def test_a_manifest_of_the_first_schema_version_is_read(manifest, sealed):
     assert old.schema_version == "1"
     assert [one.name for one in old.parity.runtimes] == [one.name for one in manifest.parity.runtimes]
     assert old.parity.runtimes != ()
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_artifacts_from_before_1_0_are_read(version):
+    artifact = open_artifact(REPOSITORY / "tests" / "artifacts_of_old" / f"schema-{version}")
+    verify_files(artifact)
+    assert artifact.manifest.schema_version == version
+    assert artifact.manifest.parity.status == "passed"
+    assert artifact.manifest.identity is None
+
+
+def test_what_a_later_minor_version_adds_is_ignored(manifest, sealed):
+    value = json.loads(bytes_from_manifest(manifest)) | {"schema_version": "1.7", "surprise": {"deep": 1}}
+    value["files"][0]["colour"] = "blue"
+    value["parity"]["runtimes"][0]["mood"] = None
+    later = manifest_from_bytes(sealed(value))
+    assert later.model_dump(exclude={"schema_version", "digest"}) == manifest.model_dump(
+        exclude={"schema_version", "digest"}
+    )
+    value["files"][0]["sha256"] = 5
+    with pytest.raises(ArtifactError, match="sha256"):
+        manifest_from_bytes(sealed(value))
 
 
 def test_an_unknown_key_is_named(manifest, sealed):

@@ -1,0 +1,8 @@
+import { modelWith } from "./model.js";
+
+export { contents } from "./contents.js";
+export const { read, ioHandler } = modelWith(async (address) => {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address}: HTTP ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+});
