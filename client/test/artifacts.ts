@@ -120,7 +120,7 @@ export function build(recipe: Recipe): Map<string, Buffer> {
   const manifest = {
     name: "small",
     version: "1.0.0",
-    schema_version: "2",
+    schema_version: "1.0",
     async: recipe.async ?? false,
     features,
     inputs: [{ name: "features", dtype: "float32", shape: ["batch", features.length] }],
