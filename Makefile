@@ -103,7 +103,7 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(JS)/package.json $
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-$(BUNDLE): $(wildcard $(JS)/src/*.ts) client/src/legacy.ts client/src/errors.ts $(JS)/build.mjs $(JS)/package-lock.json | $(INSTALLED)
+$(BUNDLE): $(wildcard $(JS)/src/*) client/src/legacy.ts client/src/errors.ts $(JS)/build.mjs $(JS)/package-lock.json | $(INSTALLED)
 	$(NPM) run --silent build
 	@touch $@
 

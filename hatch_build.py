@@ -16,7 +16,9 @@ BUNDLES = (
     "ort-thread.mjs",
     "tfjs-page.js",
     "layers-page.js",
+    "bundle-page.js",
     "ort-page.js",
+    "bundle.mjs",
 )
 DEVELOPMENT_PACKAGE = "typescript"
 
@@ -54,7 +56,7 @@ def needs_install(folder: Path, *, with_development: bool) -> bool:
 
 
 def sources(folder: Path) -> Iterator[Path]:
-    yield from folder.joinpath("src").rglob("*.ts")
+    yield from (path for path in folder.joinpath("src").rglob("*") if path.suffix in {".mjs", ".ts"})
     yield folder / "build.mjs"
     yield folder / "package-lock.json"
 

@@ -1,8 +1,10 @@
+import { createRequire } from "node:module";
+import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { loadGraphModelSync } from "@tensorflow/tfjs-converter";
 import "@tensorflow/tfjs-backend-cpu";
 import { expect, test, vi } from "vitest";
-import { ArtifactError, loadArtifact, type LoadOptions, type Progress } from "../src/index.ts";
+import { ArtifactError, loadArtifact, type LoadOptions, type Progress, type Tfjs } from "../src/index.ts";
 import { build, sealed, Server, TWO_FEATURES, URL_OF_ARTIFACT, WEIGHTED_SUM } from "./artifacts.ts";
 
 const SHARD = "tfjs/group1-shard1of1.bin";
@@ -169,6 +171,31 @@ test("a backend that doesn't start is backend, and the next one is taken", async
   const artifact = await load(new Server(), { backend: ["webgl", "cpu"] });
   expect(artifact.backend).toBe("cpu");
   artifact.dispose();
+});
+
+test("wasm is found where it is said to be, also by the second model of a page", async () => {
+  const folder = path.join(path.dirname(createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm")), "/");
+  for (let i = 0; i < 2; i++) {
+    const artifact = await load(new Server(), { backend: "wasm", wasmPaths: folder });
+    expect(artifact.backend).toBe("wasm");
+    artifact.dispose();
+  }
+});
+
+test("a build of TF.js of one's own is used instead of the packages", async () => {
+  const setWasmPaths = vi.fn();
+  const own = { ...tf, loadGraphModelSync: vi.fn(loadGraphModelSync), setWasmPaths };
+  const artifact = await load(new Server(), { tfjs: async () => own as Tfjs, wasmPaths: "/wasm/" });
+  const { score } = await artifact.run({ features: { data: Float32Array.of(1, 2), shape: [1, 2] } });
+  expect(score?.data).toEqual(Float32Array.of(1.25));
+  expect(own.loadGraphModelSync).toHaveBeenCalledOnce();
+  expect(setWasmPaths).not.toHaveBeenCalled(); // it runs on cpu
+  artifact.dispose();
+});
+
+test("a build of TF.js that can't be had is backend", async () => {
+  const error = await failure(new Server(), { tfjs: () => Promise.reject(new Error("chunk 7 is gone")) });
+  expect(error).toMatchObject({ code: "backend", message: expect.stringContaining("chunk 7 is gone") });
 });
 
 test("a graph that is refused is backend, and leaves no weight behind", async () => {

@@ -123,7 +123,7 @@ def verify(
         names, not_run = choose_runtimes(
             pool, runtimes, always=("onnxruntime",), has_layers=has_layers(artifact.manifest)
         )
-        samples, reference = _truth(artifact, wanted or Wanted(), settings, pool, emit)
+        samples, reference = truth_of(artifact, wanted or Wanted(), settings, pool, emit)
         models: Mapping[str, Path] = {name: model_for(name, folder) for name in names}
         agreement = Agreement.of(settings)
         spreads = spreads_of(reference, agreement, models)
@@ -134,7 +134,7 @@ def verify(
     return VerifyOutcome(folder, artifact.manifest, report)
 
 
-def _truth(
+def truth_of(
     artifact: Artifact, wanted: Wanted, settings: ParitySection, pool: RuntimePool, emit: Emit
 ) -> tuple[list[Sample], Reference]:
     """The inputs to compare on, and their outputs: from the test vectors, and of onnxruntime for the others."""

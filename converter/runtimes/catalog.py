@@ -52,6 +52,12 @@ class RuntimePool:
             self._runtimes[name] = self._create(name)
         return self._runtimes[name]
 
+    def of_build(self, backend: str, build: Path) -> Runtime:
+        """The runtime that runs graph models on a build of TF.js in Chromium, not started; it ends with the pool."""
+        from converter.runtimes.tfjs import TfjsRuntime
+
+        return TfjsRuntime(f"tfjs-bundle-{backend}@chromium", self._process, build)
+
     def browser(self, kind: BrowserKind = "chromium") -> BrowserInfo | None:
         """The browser that the runtimes in it would use, None if there is none.
 

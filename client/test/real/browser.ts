@@ -43,19 +43,29 @@ export async function serve(folders: Readonly<Record<string, string>>): Promise<
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, server };
 }
 
-/** Holds back requests whose address matches, until they are let go. */
-export async function holdBack(page: Page, pattern: RegExp): Promise<() => Promise<void>> {
+/** Requests that wait: `first` is there when one waits, `letGo` ends it for all. */
+export interface HeldBack {
+  readonly first: Promise<void>;
+  letGo(): Promise<void>;
+}
+
+/** Holds back requests whose address matches. */
+export async function holdBack(page: Page, pattern: RegExp): Promise<HeldBack> {
   let isOpen = false;
+  let arrived: (() => void) | undefined;
   const held: HTTPRequest[] = [];
+  const first = new Promise<void>((resolve) => (arrived = resolve));
   await page.setRequestInterception(true);
   page.on("request", (request) => {
-    if (!isOpen && pattern.test(request.url())) held.push(request);
-    else void request.continue();
+    if (isOpen || !pattern.test(request.url())) return void request.continue();
+    held.push(request);
+    arrived?.();
   });
-  return async () => {
+  const letGo = async () => {
     isOpen = true;
     await Promise.all(held.splice(0).map((request) => request.continue()));
   };
+  return { first, letGo };
 }
 
 /** Has a page count what its heap doesn't: the memory of WebAssembly. Before it goes anywhere. */

@@ -77,9 +77,10 @@ async function scoreFrom(page: Page, source: string): Promise<number> {
 
 test("the spinner comes first, then a score of the model, then the same from the cache", () =>
   withPage(async (page) => {
-    const letGo = await holdBack(page, /\.bin$/);
+    const { first, letGo } = await holdBack(page, /\.bin$/);
     await page.goto(addressOf(ARTIFACT_URL));
-    await page.waitForSelector("[role=status]");
+    await first;
+    expect(await page.$("[role=status]")).not.toBeNull();
     expect(await page.$("form button[disabled]")).not.toBeNull();
     expect(await page.$("#score")).toBeNull();
     await letGo();
@@ -94,9 +95,10 @@ test("the spinner comes first, then a score of the model, then the same from the
 
 test("offline from the start, the fallback answers; back online, the model", () =>
   withPage(async (page) => {
-    const letGo = await holdBack(page, /manifest\.json$/);
+    const { first, letGo } = await holdBack(page, /manifest\.json$/);
     await page.goto(addressOf(ARTIFACT_URL));
-    await page.waitForSelector("[role=status]");
+    await first;
+    expect(await page.$("[role=status]")).not.toBeNull();
     await page.setOfflineMode(true);
     await letGo();
     await page.waitForSelector("[role=alert]");
@@ -106,6 +108,23 @@ test("offline from the start, the fallback answers; back online, the model", () 
     await page.waitForFunction(() => document.querySelector("[role=alert]") === null);
     await isLoaded(page);
     await new Promise((resolve) => setTimeout(resolve, 1_100)); // the demo leaves a model that failed alone for 1 s
+    await scoreFrom(page, "model");
+  }));
+
+test("a backend whose code the server did not have is fetched again", () =>
+  withPage(async (page) => {
+    let isBroken = true;
+    await page.setRequestInterception(true);
+    page.on("request", (request) => {
+      void (isBroken && request.url().endsWith(".wasm") ? request.respond({ status: 503 }) : request.continue());
+    });
+    await page.goto(addressOf(ARTIFACT_URL, "wasm"));
+    await page.waitForSelector("[role=alert]");
+    expect(await text(page, "[role=alert]")).toContain("no backend starts: wasm");
+    isBroken = false;
+    await page.click("[role=alert] button");
+    await page.waitForFunction(() => document.querySelector("[role=alert]") === null);
+    await isLoaded(page);
     await scoreFrom(page, "model");
   }));
 

@@ -20,7 +20,7 @@ const BROWSER_NAMES: Record<BrowserKind, string> = { chromium: "Chrome or Chromi
 interface Parts {
   readonly format: "onnx" | "tfjs";
   /** What bundles of dist/ begin with. */
-  readonly library: "ort" | "tfjs" | "layers";
+  readonly library: "ort" | "tfjs" | "layers" | "bundle";
   readonly backend: string;
   readonly place: "node" | BrowserKind;
 }
@@ -97,7 +97,7 @@ class Runtimes {
 
   async #newPage(header: Header, { library, backend, place }: Parts): Promise<Host> {
     const browser = await this.#startBrowser(place as BrowserKind, timeoutOf(header));
-    const server = new PageServer(ASSETS);
+    const server = new PageServer(ASSETS, header.bundle === undefined ? undefined : String(header.bundle));
     await server.start();
     const host = new PageHost(String(header.runtime), server);
     await host.open(`${library}-page`, backend, (address, onDeath) => browser.newTab(address, onDeath));
@@ -144,10 +144,10 @@ class Runtimes {
 
 function partsOf(runtime: string): Parts {
   const [, name, kind, backend = "wasm", place] =
-    /^(onnxruntime-web|tfjs-(layers-)?([\w-]+))@(node|chromium|firefox)$/.exec(runtime) ?? [];
+    /^(onnxruntime-web|tfjs-(?:(layers|bundle)-)?([\w-]+))@(node|chromium|firefox)$/.exec(runtime) ?? [];
   if (name === undefined) throw new ProtocolError("bad-request", `no such runtime: ${runtime}`);
   const format = name === "onnxruntime-web" ? "onnx" : "tfjs";
-  const library = format === "onnx" ? "ort" : kind === undefined ? "tfjs" : "layers";
+  const library = format === "onnx" ? "ort" : ((kind ?? "tfjs") as Parts["library"]);
   return { format, library, backend, place: place as Parts["place"] };
 }
 

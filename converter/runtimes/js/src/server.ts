@@ -10,8 +10,16 @@ import type { ModelFiles } from "./models.ts";
 
 const ASSET = /^([a-z]+-page\.js|(tfjs-backend|ort)-wasm[a-z-]*\.wasm)$/;
 
+const BUILD = "tfjs-build.js";
+
+/** A build of TF.js stands for the packages that it is made of. */
+const IMPORT_MAP = JSON.stringify({
+  imports: { "@tensorflow/tfjs-core": `./${BUILD}`, "@tensorflow/tfjs-converter": `./${BUILD}` },
+});
+
 const pageFor = (bundle: string) =>
-  `<!doctype html><meta charset="utf-8"><title>${bundle}</title><script type="module" src="${bundle}.js"></script>`;
+  `<!doctype html><meta charset="utf-8"><title>${bundle}</title><script type="importmap">${IMPORT_MAP}</script>` +
+  `<script type="module" src="${bundle}.js"></script>`;
 
 const CONTENT_TYPES: Record<string, string> = {
   ".js": "text/javascript",
@@ -32,7 +40,11 @@ export class PageServer {
   #nextPage = 1;
   #address = "";
 
-  constructor(private readonly assets: string) {}
+  /** `build` is a build of TF.js that a page may import. */
+  constructor(
+    private readonly assets: string,
+    private readonly build?: string,
+  ) {}
 
   async start(): Promise<void> {
     const server = createServer((request, response) => {
@@ -106,6 +118,7 @@ export class PageServer {
   }
 
   #asset(name: string): string | undefined {
+    if (name === BUILD) return this.build;
     return ASSET.test(name) ? path.join(this.assets, name) : undefined;
   }
 }

@@ -9,6 +9,8 @@ import { messageOf, packTensors, ProtocolError, type TensorHeader } from "./prot
 /** One way to compute, as far as its place (Node, page) has to tell. */
 export interface Backend {
   readonly name: string;
+  /** Whether it can compute more than one graph, so that it can prove itself before there is one. */
+  readonly hasAllKernels?: boolean;
   /** Sets what must be set before the backend initialises. */
   prepare?(): void;
   /** What it computes on, once it is initialised. */
@@ -26,7 +28,7 @@ export class TfjsExecutor implements Executor {
   async start(): Promise<Reply> {
     this.backend.prepare?.();
     await initialise(this.backend.name);
-    await proveItComputes();
+    if (this.backend.hasAllKernels ?? true) await proveItComputes();
     return { versions: { tfjs: tf.version_core }, device: await this.backend.describe() };
   }
 
