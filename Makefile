@@ -7,8 +7,9 @@ DIST := dist/package
 BIN := .venv/bin
 JS := converter/runtimes/js
 CONFIG := configs/compatibility.yaml
-CHECKPOINT := checkpoints/compatibility.pth
-ARTIFACT := artifacts/compatibility/$(shell sed -n 's/^version: *//p' $(CONFIG))
+MODEL := $(basename $(notdir $(CONFIG)))
+CHECKPOINT := checkpoints/$(MODEL).pth
+ARTIFACT := artifacts/$(MODEL)/$(shell sed -n 's/^version: *//p' $(CONFIG))
 
 INSTALLED := .venv/.installed
 BUNDLE := $(JS)/dist/worker.cjs
@@ -49,8 +50,7 @@ convert: $(READY) $(CHECKPOINT)
 
 speed-dating: $(READY)
 	@$(BIN)/python benchmarks/fetch.py speed-dating
-	@$(BIN)/compat-export train configs/speed-dating.yaml
-	@$(BIN)/compat-export convert configs/speed-dating.yaml
+	@$(MAKE) --no-print-directory convert CONFIG=configs/speed-dating.yaml
 
 test: $(READY) $(CLIENT)
 	$(BIN)/python -m pytest -n 2

@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import fsspec
@@ -47,9 +48,11 @@ def release(folder: Path, version: str, to: str) -> list[str]:
     return command("release", folder / "stock" / "mlp" / version, "--to", to, "--channel", "stable")
 
 
-def stock(folder: Path, versions: list[str]) -> None:
-    """Proved versions to release, made from one."""
+def stock(folder: Path, versions: list[str]) -> float:
+    """Proved versions to release, made from one; returns how many seconds that one took."""
+    began = time.monotonic()
     subprocess.run(convert(folder, "0.0.0", proved=True), check=True, stdout=subprocess.DEVNULL)
+    took_s = time.monotonic() - began
     proved = open_artifact(folder / "artifacts" / "mlp" / "0.0.0").manifest
     for version in versions:
         contents = Contents.model_validate(proved.model_dump(include=set(Contents.model_fields)) | {"version": version})
@@ -59,17 +62,14 @@ def stock(folder: Path, versions: list[str]) -> None:
                 (draft.folder / entry.path).parent.mkdir(exist_ok=True)
                 (draft.folder / entry.path).write_bytes((source / entry.path).read_bytes())
             draft.publish(contents, FORMATS)
+    return took_s
 
 
-def seconds_of(arguments: list[str]) -> float:
-    began = time.monotonic()
-    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - began
-
-
-def kill_at(arguments: list[str], instant_s: float) -> str:
-    """How a process ended that was killed at an instant, unless it was done before."""
+def kill_at(arguments: list[str], has_begun: Callable[[], bool], instant_s: float) -> str:
+    """How a process ended that was killed so long after something had begun, unless it was done before."""
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    while not has_begun() and process.poll() is None:
+        time.sleep(0.001)
     try:
         _, error = process.communicate(timeout=instant_s)
     except subprocess.TimeoutExpired:
@@ -84,6 +84,7 @@ class Watch:
     """Everything that was ever visible under a URL or a folder, by its digest."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._files, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         self._known: dict[str, str] = {}
         self._revision = 0
@@ -106,6 +107,12 @@ class Watch:
             self._revision = index.revision
         return versions
 
+    def has_begun(self, version: str) -> bool:
+        """Whether a process has begun to write a version; quick, so that it can be killed right then."""
+        if "://" in self._url:
+            return bool(self._files.exists(f"{self._root}/mlp/.claims/{version}.json"))
+        return any(Path(self._url, "mlp").glob(f".{version}.*"))
+
     def has_remnant(self, version: str) -> bool:
         """Whether a killed process left something of a version that no one can see."""
         inside = [path.removeprefix(self._root).strip("/") for path in self._files.find(self._root)]
@@ -126,18 +133,14 @@ class Watch:
         return hashlib.sha256(self._files.cat_file(path)).hexdigest()
 
 
-def instants(random_: random.Random, whole_s: float) -> Iterator[float]:
-    """Random instants: half of them anywhere, half of them in the last part, where things become visible."""
-    while True:
-        yield random_.uniform(0, 1.1 * whole_s)
-        yield random_.uniform(0.6 * whole_s, 1.1 * whole_s)
+WRITING_S = {"convert": 0.2, "folder": 0.03, "s3": 0.15}  # about as long as writing takes
 
 
 def crash(folder: Path, n_kills: int, *, seed: int, proved: bool, s3: str) -> dict[str, Counter[str]]:
     """What became of each kind of command; raises AssertionError at the first half-visible or changed thing."""
     onnx.save(parser.parse_model(MODEL), folder / "mlp.onnx")
     versions = [f"1.{number}.0" for number in range(n_kills)]
-    stock(folder, ["0.0.1", *versions])
+    took_s = stock(folder, versions)
     places = {"convert": str(folder / "artifacts"), "folder": str(folder / "out"), "s3": f"{s3}/out"}
 
     def arguments(kind: str, version: str) -> list[str]:
@@ -145,11 +148,14 @@ def crash(folder: Path, n_kills: int, *, seed: int, proved: bool, s3: str) -> di
 
     random_ = random.Random(seed)
     watches = {kind: Watch(place) for kind, place in places.items()}
-    times = {kind: instants(random_, seconds_of(arguments(kind, "0.0.1"))) for kind in places}
     figures: dict[str, Counter[str]] = {kind: Counter() for kind in places}
     for number, version in enumerate(versions):
         kind = list(places)[number % len(places)]
-        ended = kill_at(arguments(kind, version), next(times[kind]))
+        if number // len(places) % 2:  # anywhere
+            ended = kill_at(arguments(kind, version), lambda: True, random_.uniform(0, took_s))
+        else:  # while it writes
+            begun = partial(watches[kind].has_begun, version)
+            ended = kill_at(arguments(kind, version), begun, random_.uniform(0, WRITING_S[kind]))
         is_visible = version in watches[kind].look()
         assert ended == "killed" or is_visible
         left = "whole" if is_visible else "a remnant" if watches[kind].has_remnant(version) else "nothing"

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+import tomllib
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ def sbom(epoch: int | None = None) -> dict[str, Any]:
     own = {"type": "application", "name": NAME, "version": __version__, "bom-ref": _purl("pypi", NAME, __version__)}
     python = _python_components()
     javascript = _javascript_components()
-    direct = [_python_ref(requirement) for requirement in _requirements(NAME)]
+    direct = [_python_ref(requirement) for requirement in _own_requirements()]
     graph = {own["bom-ref"]: [*direct, *(one["bom-ref"] for one in javascript)]}
     graph |= {ref: sorted({_python_ref(inner) for inner in _requirements(one["name"])}) for ref, one in python.items()}
     components = sorted([*python.values(), *javascript], key=lambda one: one["bom-ref"])
@@ -53,7 +54,7 @@ def sbom(epoch: int | None = None) -> dict[str, Any]:
 def _python_components() -> dict[str, Component]:
     """Every Python package that running needs, by its reference."""
     found: dict[str, Component] = {}
-    pending = list(_requirements(NAME))
+    pending = _own_requirements()
     while pending:
         name = _normalised(pending.pop().name)
         distribution = metadata.distribution(name)
@@ -90,6 +91,11 @@ def _javascript_components() -> list[Component]:
             "hashes": hashes,
         } | _license(package.get("license"))
     return list(found.values())
+
+
+def _own_requirements() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [Requirement(text) for text in project["dependencies"]]
 
 
 def _requirements(name: str) -> Iterator[Requirement]:

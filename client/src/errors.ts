@@ -8,9 +8,10 @@
  * - `size`: a file is longer or shorter than the manifest says
  * - `hash`: a file's bytes are not those that were released
  * - `manifest`: the manifest is damaged, or says what this client can't do
+ * - `index`: the index of a model is damaged, older than one that was seen before, or lacks the channel
  * - `backend`: the backend doesn't start, refuses the graph, or computes no score
  */
-export type ArtifactErrorCode = "unreachable" | "http" | "size" | "hash" | "manifest" | "backend";
+export type ArtifactErrorCode = "unreachable" | "http" | "size" | "hash" | "manifest" | "index" | "backend";
 
 /** An artifact can't be loaded, or its model can't compute. */
 export class ArtifactError extends Error {

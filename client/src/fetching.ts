@@ -41,8 +41,7 @@ export async function fetchArtifact(
 ): Promise<FetchedArtifact> {
   const url = folderOf(address);
   const manifestUrl = url + MANIFEST_NAME;
-  const response = await open(manifestUrl, options);
-  const text = await guarded(manifestUrl, options.signal, () => response.text());
+  const text = await fetchText(manifestUrl, options);
   const manifest = await readManifest(text, manifestUrl, options.digest);
   const entries = filesOf(manifest, format, manifestUrl);
   const total_bytes = entries.reduce((sum, { size_bytes }) => sum + size_bytes, 0);
@@ -53,7 +52,8 @@ export async function fetchArtifact(
   return { url, manifest, files: new Map(entries.map(({ path }, i) => [path, bodies[i] as ArrayBuffer])) };
 }
 
-function folderOf(address: string | URL): string {
+/** The address of a folder, with a final slash, from its own or that of a `manifest.json` in it. */
+export function folderOf(address: string | URL): string {
   const page = globalThis.document?.baseURI as string | undefined;
   const url = new URL(address, page);
   url.search = url.hash = "";
@@ -73,8 +73,15 @@ async function fetchFile(
   return bytes.buffer;
 }
 
-async function open(url: string, { fetch = globalThis.fetch, signal }: FetchOptions): Promise<Response> {
-  const response = await guarded(url, signal, () => fetch(url, signal === undefined ? {} : { signal }));
+/** A text, as it is on the server now if `cache` says so. */
+export async function fetchText(url: string, options: FetchOptions, cache?: RequestCache): Promise<string> {
+  const response = await open(url, options, cache);
+  return guarded(url, options.signal, () => response.text());
+}
+
+async function open(url: string, { fetch = globalThis.fetch, signal }: FetchOptions, cache?: RequestCache): Promise<Response> {
+  const init: RequestInit = { ...(signal && { signal }), ...(cache && { cache }) };
+  const response = await guarded(url, signal, () => fetch(url, init));
   if (!response.ok) throw new ArtifactError("http", `the server says ${response.status} ${response.statusText}`, url);
   return response;
 }

@@ -8,6 +8,7 @@ import { FeatureModel } from "./model.ts";
 import { loadArtifact, type LoadOptions } from "./tfjs.ts";
 
 export type { Artifact, TensorValues } from "./artifact.ts";
+export { type ChannelOptions, type IndexMemory, type Release, resolveChannel } from "./channel.ts";
 export { memoryCache, type MemoryCacheOptions, type ScoreCache } from "./cache.ts";
 export { ArtifactError, type ArtifactErrorCode, FeatureError } from "./errors.ts";
 export type { FetchOptions, Progress } from "./fetching.ts";

@@ -116,7 +116,8 @@ test.each([SHARD, "tfjs/model.json"])("a flipped bit in %s is hash, and TF.js ne
 test.each<[string, (text: string) => string]>([
   ["no JSON", () => "<!doctype html>"],
   ["no object", () => "null"],
-  ["another version", (text) => text.replace('"schema_version": "1.0"', '"schema_version": "2.0"')],
+  ["another version", (text) => text.replace('"schema_version": "1.0"', '"schema_version": "99"')],
+  ["a later major version", (text) => text.replace('"schema_version": "1.0"', '"schema_version": "2.0"')],
   ["a changed value", (text) => text.replace('"1.0.0"', '"1.0.1"')],
   ["a changed digest", (text) => text.replace(/"digest": "./, '"digest": "x')],
   ["no digest", (text) => text.replace(/ "digest": .*\n/, "")],

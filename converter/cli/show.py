@@ -53,7 +53,7 @@ def _view(document: Mapping[str, Any], folder: str) -> Iterable["RenderableType"
 
 def _facts(document: Mapping[str, Any], folder: str) -> dict[str, str]:
     runtimes = [f"{one['name']} within {one['max_abs']:.1e}" for one in document["parity"]["runtimes"]]
-    lineage = [f"{one['name']} {one['sha256'][:12]}" for one in document["formats"]]
+    formats = [f"{one['name']} {one['sha256'][:12]}{_parent(one['parent'])}" for one in document["formats"]]
     facts = {
         "folder": folder,
         "digest": document["digest"],
@@ -61,12 +61,16 @@ def _facts(document: Mapping[str, Any], folder: str) -> dict[str, str]:
         "commit": _commit(document["repository"]),
         "channels": ", ".join(document["channels"]),
         "released": RELEASED[document["released"]],
-        "lineage": " -> ".join(lineage),
+        "formats": ", ".join(formats),
         "parity": ", ".join([document["parity"]["status"], *runtimes]),
         "metrics": ", ".join(f"{name} {value:g}" for name, value in (document["metrics"] or {}).items()),
         "toolchain": ", ".join(f"{name} {version}" for name, version in document["toolchain"].items()),
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _parent(parent: Mapping[str, Any] | None) -> str:
+    return f" from {parent['format']}" if parent else ""
 
 
 def _commit(repository: Mapping[str, Any] | None) -> str:

@@ -156,6 +156,9 @@ class NpmRegistry:
             yield folder
 
     def _package_json(self, parcel: Parcel) -> dict[str, Any]:
+        features = f"./{ARTIFACT}/client/features"
+        has_features = any(entry.path == "client/features.js" for entry in parcel.artifact.manifest.files)
+        types = {"./features": {"types": f"{features}.d.ts", "default": f"{features}.js"}} if has_features else {}
         return {
             "name": self._package,
             "version": parcel.version,
@@ -165,6 +168,7 @@ class NpmRegistry:
             "types": "./index.d.ts",
             "exports": {
                 ".": {"types": "./index.d.ts", "node": "./index.node.js", "default": "./index.js"},
+                **types,
                 "./artifact/*": "./artifact/*",
                 "./package.json": "./package.json",
             },

@@ -22,6 +22,8 @@ from onnx import parser
 from converter.artifact.store import open_artifact
 from converter.artifact.vectors import load_vectors
 from converter.cli import main
+from converter.publish.base import Parcel
+from converter.publish.npm import NpmRegistry
 from converter.runtimes import RuntimePool
 from tests.cli.conftest import MLP, Cli
 
@@ -131,6 +133,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+CONFIG = """
+name: mlp
+version: 3.0.0
+model: {checkpoint: mlp.onnx}
+artifacts: artifacts
+features:
+  - {name: ageGap, unit: years, low: 0, high: 40}
+  - {name: likesGiven, unit: likes, low: 0, high: 30}
+  - {name: proximityKm, unit: km, low: 0, high: 300}
+"""
+
+
 def tags_of(registry: str) -> dict[str, str]:
     with urllib.request.urlopen(f"{registry}/-/package/{PACKAGE.replace('/', '%2f')}/dist-tags") as response:
         tags: dict[str, str] = json.load(response)
@@ -222,11 +236,10 @@ def test_who_may_not_publish_is_told(
 
 
 def test_the_packages_types_hold(made: Path, tmp_path: Path) -> None:
-    """A program that scores, checked by the compiler against TF.js's own types."""
-    from converter.publish.base import Parcel
-    from converter.publish.npm import NpmRegistry
-
-    parcel = Parcel(open_artifact(made / "artifacts/mlp/1.0.0"))
+    """A program that scores, checked by the compiler against TF.js's own types and the model's features."""
+    (made / "mlp.yaml").write_text(CONFIG)
+    assert main(["convert", str(made / "mlp.yaml"), "--no-verify", "-q"]) == 0
+    parcel = Parcel(open_artifact(made / "artifacts/mlp/3.0.0"))
     modules = tmp_path / "node_modules"
     with NpmRegistry(PACKAGE).package_folder(parcel) as folder:
         shutil.copytree(folder, modules / PACKAGE)
@@ -239,6 +252,11 @@ def test_the_packages_types_hold(made: Path, tmp_path: Path) -> None:
         "export const model = loadGraphModel(ioHandler());\n"
         'export const bytes: Promise<Uint8Array> = read("manifest.json");\n'
         "export const names: readonly string[] = contents.inputs.map((input) => input.name);\n"
+        f'import {{ FEATURE_NAMES, type Features }} from "{PACKAGE}/features";\n'
+        "export const pair: Features = { ageGap: 3, likesGiven: 1, proximityKm: 10 };\n"
+        "// @ts-expect-error ageGap is missing\n"
+        "export const wrong: Features = { likesGiven: 1, proximityKm: 10 };\n"
+        "export const columns: number = FEATURE_NAMES.length;\n"
         "// @ts-expect-error there is no such export\n"
         f'export {{ nothing }} from "{PACKAGE}";\n'
     )
@@ -253,3 +271,5 @@ def test_the_packages_types_hold(made: Path, tmp_path: Path) -> None:
     (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["app.ts"]}))
     (tmp_path / "package.json").write_text('{"type": "module"}')
     run(node, RUNTIMES / "node_modules/typescript/bin/tsc", "--project", tmp_path, cwd=tmp_path)
+    said = f'import {{ FEATURE_NAMES }} from "{PACKAGE}/features"; console.log(FEATURE_NAMES.join());'
+    assert run(node, "--input-type=module", "--eval", said, cwd=tmp_path) == "ageGap,likesGiven,proximityKm\n"
