@@ -61,7 +61,11 @@ export async function resolveChannel(
   const version = Object.hasOwn(index.channels, channel) ? index.channels[channel] : undefined;
   const entry = version !== undefined && Object.hasOwn(index.versions, version) ? index.versions[version] : undefined;
   if (version === undefined || entry === undefined) throw refuse(`it has no channel ${channel}`);
-  memory?.setItem(KEY_PREFIX + url, text);
+  try {
+    memory?.setItem(KEY_PREFIX + url, text);
+  } catch {
+    // a page whose memory is full remembers what it saw before
+  }
   return { url: `${folder}${encodeURIComponent(version)}/`, version, digest: entry.digest, revision: index.revision };
 }
 

@@ -82,6 +82,14 @@ test("who remembers nothing can't know", async () => {
   });
 });
 
+test("a memory that is full is no failure", async () => {
+  const place = new Place().shows(index(7, { stable: "1.0.0" }));
+  const setItem = () => {
+    throw new DOMException("full", "QuotaExceededError");
+  };
+  expect(await place.resolve("stable", { memory: { getItem: () => null, setItem } })).toMatchObject({ revision: 7 });
+});
+
 test("a damaged memory is none", async () => {
   const place = new Place().shows(index(7, { stable: "1.0.0" }));
   await place.resolve("stable");
