@@ -7,15 +7,19 @@ DIST := dist/package
 BIN := .venv/bin
 JS := converter/runtimes/js
 CONFIG := configs/compatibility.yaml
-CHECKPOINT := checkpoints/compatibility.pth
-ARTIFACT := artifacts/compatibility/$(shell sed -n 's/^version: *//p' $(CONFIG))
+MODEL := $(basename $(notdir $(CONFIG)))
+CHECKPOINT := checkpoints/$(MODEL).pth
+ARTIFACT := artifacts/$(MODEL)/$(shell sed -n 's/^version: *//p' $(CONFIG))
 
 INSTALLED := .venv/.installed
 BUNDLE := $(JS)/dist/worker.cjs
 BROWSER := $(JS)/node_modules/.browser
 READY := $(INSTALLED) $(BUNDLE) $(BROWSER)
+CLIENT_PACKAGES := client/node_modules/.installed
+CLIENT := client/dist/index.js
 
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(JS)
+CLIENT_NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix client
 
 .PHONY: help train convert speed-dating test check docs scoreboard models release dist clean
 .DELETE_ON_ERROR:
@@ -26,7 +30,7 @@ help:
 	@echo "make speed-dating  fetch real outcomes, train on them, convert, prove; writes a model card"
 	@echo "make test        run every test"
 	@echo "make check       format, lint, types, floors, TypeScript; under a minute"
-	@echo "make docs        write docs/operators.md from the code"
+	@echo "make docs        write docs/operators.md and docs/client-api from the code"
 	@echo "make scoreboard  run ONNX's backend suite on all four backends; writes docs/coverage.md"
 	@echo "make models      convert and prove real models from public packages; writes docs/coverage.md"
 	@echo "make release     publish the artifact to TO=$(TO), see docs/releases.md"
@@ -46,22 +50,25 @@ convert: $(READY) $(CHECKPOINT)
 
 speed-dating: $(READY)
 	@$(BIN)/python benchmarks/fetch.py speed-dating
-	@$(BIN)/compat-export train configs/speed-dating.yaml
-	@$(BIN)/compat-export convert configs/speed-dating.yaml
+	@$(MAKE) --no-print-directory convert CONFIG=configs/speed-dating.yaml
 
-test: $(READY)
+test: $(READY) $(CLIENT)
 	$(BIN)/python -m pytest -n 2
 
-check: $(INSTALLED) $(BUNDLE)
+check: $(INSTALLED) $(BUNDLE) $(CLIENT_PACKAGES)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/meta/test_architecture.py
 	$(BIN)/python -m tools.operators --check
 	$(NPM) run --silent check
+	$(CLIENT_NPM) run --silent check
+	@$(CLIENT_NPM) run --silent docs -- --out node_modules/.docs
+	@diff -r docs/client-api client/node_modules/.docs || { echo "docs/client-api is stale: make docs" >&2; exit 1; }
 
-docs: $(INSTALLED)
+docs: $(INSTALLED) $(CLIENT_PACKAGES)
 	$(BIN)/python -m tools.operators
+	$(CLIENT_NPM) run --silent docs
 
 scoreboard: $(READY)
 	$(BIN)/python -m tests.onnx_backend.scoreboard
@@ -80,7 +87,7 @@ dist: $(READY)
 	$(BIN)/python -m tools.sbom $(DIST)
 
 clean:
-	rm -rf .venv .cache checkpoints dist $(JS)/node_modules $(JS)/dist
+	rm -rf .venv .cache checkpoints dist $(JS)/node_modules $(JS)/dist client/node_modules client/dist
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find converter tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
@@ -96,7 +103,7 @@ $(INSTALLED): pyproject.toml constraints.txt hatch_build.py $(JS)/package.json $
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-$(BUNDLE): $(wildcard $(JS)/src/*.ts) client/src/legacy.ts client/src/errors.ts $(JS)/build.mjs $(JS)/package-lock.json | $(INSTALLED)
+$(BUNDLE): $(wildcard $(JS)/src/*) client/src/legacy.ts client/src/errors.ts $(JS)/build.mjs $(JS)/package-lock.json | $(INSTALLED)
 	$(NPM) run --silent build
 	@touch $@
 
@@ -104,3 +111,10 @@ $(BROWSER): $(JS)/package-lock.json | $(INSTALLED)
 	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then $(NPM) run --silent fetch-browser; else \
 		echo "no Chromium comes along for $$(uname -sm): an installed Chrome or Chromium is used" >&2; fi
 	@touch $@
+
+$(CLIENT_PACKAGES): client/package-lock.json | $(INSTALLED)
+	$(CLIENT_NPM) ci --silent
+	@touch $@
+
+$(CLIENT): $(wildcard client/src/*.ts) client/tsconfig.json client/tsconfig.build.json | $(CLIENT_PACKAGES)
+	$(CLIENT_NPM) run --silent build

@@ -9,7 +9,17 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 JS = Path("converter", "runtimes", "js")
 OF_THE_CLIENT = (Path("client", "src", "legacy.ts"), Path("client", "src", "errors.ts"))  # in the bundles too
-BUNDLES = ("worker.cjs", "tfjs-thread.cjs", "ort-thread.mjs", "tfjs-page.js", "ort-page.js")
+BUNDLES = (
+    "worker.cjs",
+    "tfjs-thread.cjs",
+    "layers-thread.cjs",
+    "ort-thread.mjs",
+    "tfjs-page.js",
+    "layers-page.js",
+    "bundle-page.js",
+    "ort-page.js",
+    "bundle.mjs",
+)
 DEVELOPMENT_PACKAGE = "typescript"
 
 
@@ -46,7 +56,7 @@ def needs_install(folder: Path, *, with_development: bool) -> bool:
 
 
 def sources(folder: Path) -> Iterator[Path]:
-    yield from folder.joinpath("src").rglob("*.ts")
+    yield from (path for path in folder.joinpath("src").rglob("*") if path.suffix in {".mjs", ".ts"})
     yield folder / "build.mjs"
     yield folder / "package-lock.json"
 

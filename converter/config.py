@@ -15,6 +15,7 @@ from converter.training_settings import DataSection, EvaluationSection, NetworkS
 
 Source = Literal["flag", "file", "default"]
 Dim = int | str
+AlsoFormat = Literal["layers"]
 InputDType = Literal["float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
@@ -229,13 +230,17 @@ class CardSection(_Strict):
 
 
 class Config(_Strict):
-    """Everything that decides what one model's artifact holds."""
+    """Everything that decides what one model's artifact holds.
+
+    `also` names formats beside ONNX and the TF.js graph model: `layers` is what `tf.loadLayersModel` loads.
+    """
 
     name: str = Field(pattern=NAME_PATTERN)
     version: str = Field(default="0.1.0", pattern=SEMVER_PATTERN)
     description: str = ""
     engine: Literal["direct"] = "direct"
     artifacts: Path = Path("artifacts")
+    also: tuple[AlsoFormat, ...] = ()
     model: ModelSection = ModelSection()
     features: tuple[Feature, ...] = ()
     data: DataSection = DataSection()

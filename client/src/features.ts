@@ -6,21 +6,31 @@ import type { Feature, Manifest } from "./manifest.ts";
 /** Features by name; any interface with numbers fits. */
 export type FeatureValues = Readonly<Record<string, number | null | undefined>>;
 
-type Normaliser = (value: number) => number;
+/** (f(clamp(x, low, high)) - subtract) / divide, f being log(1 + x) or nothing. */
+interface Normaliser {
+  readonly low: number;
+  readonly high: number;
+  readonly log1p?: boolean;
+  readonly subtract: number;
+  readonly divide: number;
+}
 
 const { fround } = Math;
 
-function affine(slope: number, offset: number): Normaliser {
-  const [rounded, shift] = [fround(slope), fround(offset)];
-  return (value) => Math.min(Math.max(fround(fround(value * rounded) + shift), 0), 1);
-}
-
-/** What `converter/features.py` does, rounded to float32 where the graph rounds. */
+/** The transforms of `converter/features.py`. */
 const NORMALISERS: Readonly<Record<string, (feature: Feature) => Normaliser>> = {
-  identity: () => affine(1, 0),
-  saturate: ({ scale }) => affine(1 / scale, 0),
-  inverse: ({ scale }) => affine(-1 / scale, 1),
+  identity: () => ({ low: 0, high: 1, subtract: 0, divide: 1 }),
+  saturate: ({ scale }) => ({ low: 0, high: scale, subtract: 0, divide: scale }),
+  inverse: ({ scale }) => ({ low: 0, high: scale, subtract: scale, divide: -scale }),
+  log1p: ({ scale }) => ({ low: 0, high: scale, log1p: true, subtract: 0, divide: Math.log1p(scale) }),
+  standardize: ({ low, high, mean, std }) => ({ low, high, subtract: mean ?? 0, divide: std ?? 1 }),
 };
+
+/** Rounds to float32 where the graph would. */
+function normalise(value: number, { low, high, log1p, subtract, divide }: Normaliser): number {
+  const clamped = fround(clamp(value, low, high));
+  return fround(fround((log1p ? fround(Math.log1p(clamped)) : clamped) - fround(subtract)) / fround(divide));
+}
 
 /** What a manifest says of its features, ready to use. */
 export class FeatureContract {
@@ -32,10 +42,10 @@ export class FeatureContract {
     const normalises = config.network?.normalization === "client";
     this.names = features.map(({ name }) => name);
     this.encoders = features.map((feature) => {
-      const normalise = normalises ? normaliserOf(feature, url) : undefined;
+      const normaliser = normalises ? normaliserOf(feature, url) : undefined;
       return (values) => {
-        const value = fround(Math.min(Math.max(given(feature, values), feature.low), feature.high));
-        return normalise === undefined ? value : normalise(value);
+        const value = clamp(given(feature, values), feature.low, feature.high);
+        return normaliser === undefined ? value : normalise(fround(value), normaliser);
       };
     });
   }
@@ -55,9 +65,13 @@ function normaliserOf(feature: Feature, url: string): Normaliser {
   return build(feature);
 }
 
-function given({ name }: Feature, values: FeatureValues): number {
-  const value = values[name];
-  if (value === undefined || value === null) throw new FeatureError(name, "missing");
+function given({ name, missing }: Feature, values: FeatureValues): number {
+  const value = values[name] ?? missing;
+  if (value === undefined || value === "refuse") throw new FeatureError(name, "missing");
   if (!Number.isFinite(value)) throw new FeatureError(name, "not-finite");
   return value;
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
 }

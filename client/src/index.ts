@@ -22,7 +22,7 @@ export {
   type ServiceOptions,
   type ServiceStats,
 } from "./service.ts";
-export { type BackendName, loadArtifact, type LoadOptions, type Tfjs } from "./tfjs.ts";
+export { type BackendName, loadArtifact, type LoadOptions, type Tfjs, type WasmSetup } from "./tfjs.ts";
 
 /** How a model loads its artifact: its own signal and progress are `dispose()` and `state()`. */
 export type ModelOptions = Omit<LoadOptions, "signal" | "onProgress">;

@@ -49,18 +49,22 @@ export function redisCache(client: RedisClient, options: RedisCacheOptions = {})
 
   async function ask<T>(work: () => Promise<T>): Promise<T | undefined> {
     if (!client.isReady || performance.now() < pausedUntil_ms) return undefined;
+    let isAnswered = false;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => {
+      const giveUp = () => {
         pausedUntil_ms = performance.now() + pause_ms;
         resolve(undefined);
-      }, timeout_ms);
+      };
+      // Where this process was late itself, the answer has come already, and is read first.
+      timer = setTimeout(() => setImmediate(() => isAnswered || giveUp()), timeout_ms);
     });
     try {
       return await Promise.race([work(), late]);
     } catch {
       return undefined;
     } finally {
+      isAnswered = true;
       clearTimeout(timer);
     }
   }

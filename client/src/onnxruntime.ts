@@ -80,7 +80,7 @@ class OrtArtifact implements Artifact {
   }
 
   dispose(): void {
-    void this.session.release();
+    this.session.release().catch(() => undefined); // it has been released before
   }
 
   private open(inputs: Readonly<Record<string, TensorValues>>): Record<string, ort.Tensor> {

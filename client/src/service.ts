@@ -54,8 +54,14 @@ export interface ScoringService<Features extends object> {
 
 type Answer = Omit<Score, "latency_ms">;
 
-/** A service over a model, with a fallback and a cache. */
-export function createScoringService<Features extends object = LegacyFeatures>(
+/** A service over a model, with a fallback and a cache. Without the features of the formula, it needs a fallback. */
+export function createScoringService<Features extends LegacyFeatures = LegacyFeatures>(
+  options: ServiceOptions<Features>,
+): ScoringService<Features>;
+export function createScoringService<Features extends object>(
+  options: ServiceOptions<Features> & Required<Pick<ServiceOptions<Features>, "fallback">>,
+): ScoringService<Features>;
+export function createScoringService<Features extends object>(
   options: ServiceOptions<Features>,
 ): ScoringService<Features> {
   const { model, cache, timeout_ms = 10_000, retryAfter_ms = 5_000 } = options;

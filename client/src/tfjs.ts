@@ -9,12 +9,21 @@ import { fetchArtifact, type FetchedArtifact, type FetchOptions } from "./fetchi
 /** The backends of TF.js, each a package of its own. */
 export type BackendName = "cpu" | "wasm" | "webgl" | "webgpu";
 
-/** What of TF.js the client uses: a build of one's own hands out these, with its backend registered. */
+/** Where the wasm backend finds its files: a build for another backend has no such function. */
+export interface WasmSetup {
+  setWasmPaths?(paths: string | Record<string, string>): void;
+}
+
+/**
+ * What of TF.js the client uses: a build of one's own hands out these, with its backend registered. That is what
+ * `compat-export client bundle` writes.
+ */
 export type Tfjs = Pick<
   typeof core,
   "dispose" | "engine" | "getBackend" | "keep" | "setBackend" | "tensor" | "tidy"
 > &
-  Pick<typeof converter, "loadGraphModelSync">;
+  Pick<typeof converter, "loadGraphModelSync"> &
+  WasmSetup;
 
 type Graph = converter.GraphModel<core.io.IOHandlerSync>;
 
@@ -44,14 +53,11 @@ async function importTfjs(): Promise<Tfjs> {
 const missing = (error: unknown): never => {
   throw error;
 };
-const REGISTER: Readonly<Record<BackendName, (options: LoadOptions) => Promise<unknown>>> = {
+const IMPORT_BACKEND: Readonly<Record<BackendName, () => Promise<object>>> = {
   cpu: () => import("@tensorflow/tfjs-backend-cpu").catch(missing),
+  wasm: () => import("@tensorflow/tfjs-backend-wasm").catch(missing),
   webgl: () => import("@tensorflow/tfjs-backend-webgl").catch(missing),
   webgpu: () => import("@tensorflow/tfjs-backend-webgpu").catch(missing),
-  wasm: async ({ wasmPaths }) => {
-    const { setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm").catch(missing);
-    if (wasmPaths !== undefined) setWasmPaths(wasmPaths);
-  },
 };
 
 /**
@@ -76,7 +82,8 @@ async function startBackend(tf: Tfjs, url: string, options: LoadOptions): Promis
   const reasons: string[] = [];
   for (const name of [options.backend ?? DEFAULT_BACKENDS].flat()) {
     try {
-      if (options.tfjs === undefined) await REGISTER[name](options);
+      const { setWasmPaths }: WasmSetup = options.tfjs === undefined ? await IMPORT_BACKEND[name]() : tf;
+      if (name === "wasm" && options.wasmPaths !== undefined) setPaths(setWasmPaths, options.wasmPaths);
       if (await tf.setBackend(name)) return;
       reasons.push(`${name} does not start`);
     } catch (error) {
@@ -84,6 +91,14 @@ async function startBackend(tf: Tfjs, url: string, options: LoadOptions): Promis
     }
   }
   throw new ArtifactError("backend", `no backend starts: ${reasons.join("; ")}`, url);
+}
+
+function setPaths(setWasmPaths: WasmSetup["setWasmPaths"], paths: string | Record<string, string>): void {
+  try {
+    setWasmPaths?.(paths);
+  } catch {
+    // After a start that failed, TF.js takes no other paths; with those that it has it can be started again.
+  }
 }
 
 /** A graph that is refused leaves none of its weights behind. */

@@ -23,6 +23,10 @@ export interface Recipe {
   readonly output?: string;
   readonly async?: boolean;
   readonly normalization?: "graph" | "client";
+  /** TensorFlow's name for the type of the input. */
+  readonly inputType?: string;
+  /** The bytes of `model.onnx`, where the artifact has one. */
+  readonly onnx?: Buffer;
   /** What the manifest says instead. */
   readonly manifest?: Readonly<Record<string, unknown>>;
 }
@@ -84,7 +88,8 @@ export function sealed(manifest: Record<string, unknown>): string {
 export function build(recipe: Recipe): Map<string, Buffer> {
   const { features = [], nodes = [], constants = [], output = "features" } = recipe;
   const shape = { shape: { dim: [{ size: "-1" }, { size: String(features.length) }] } };
-  const placeholder = { name: "features", op: "Placeholder", attr: { dtype: { type: "DT_FLOAT" }, shape } };
+  const dtype = { type: recipe.inputType ?? "DT_FLOAT" };
+  const placeholder = { name: "features", op: "Placeholder", attr: { dtype, shape } };
   const consts = constants.map(({ name, dtype }) => ({
     name,
     op: "Const",
@@ -93,7 +98,7 @@ export function build(recipe: Recipe): Map<string, Buffer> {
   const model = {
     format: "graph-model",
     signature: {
-      inputs: { features: { name: "features:0", dtype: "DT_FLOAT", tensorShape: {} } },
+      inputs: { features: { name: "features:0", dtype: dtype.type, tensorShape: {} } },
       outputs: { score: { name: "out:0", dtype: "DT_FLOAT", tensorShape: {} } },
     },
     modelTopology: {
@@ -107,10 +112,11 @@ export function build(recipe: Recipe): Map<string, Buffer> {
       },
     ],
   };
-  const files = new Map([
+  const files = new Map<string, Buffer>([
     ["tfjs/group1-shard1of1.bin", Buffer.concat(constants.map(bytesOf))],
     ["tfjs/model.json", Buffer.from(JSON.stringify(model))],
   ]);
+  if (recipe.onnx !== undefined) files.set("model.onnx", recipe.onnx);
   const manifest = {
     name: "small",
     version: "1.0.0",
@@ -125,7 +131,10 @@ export function build(recipe: Recipe): Map<string, Buffer> {
       size_bytes: bytes.length,
       integrity: `sha384-${createHash("sha384").update(bytes).digest("base64")}`,
     })),
-    formats: [{ name: "tfjs", files: [...files.keys()] }],
+    formats: [
+      { name: "tfjs", files: [...files.keys()].filter((path) => path.startsWith("tfjs/")) },
+      { name: "onnx", files: [...files.keys()].filter((path) => path.endsWith(".onnx")) },
+    ],
     ...recipe.manifest,
   };
   return files.set("manifest.json", Buffer.from(sealed(manifest)));
@@ -139,6 +148,8 @@ export class Server {
   readonly requests: string[] = [];
   /** While this is set, there is no answer. */
   isDown = false;
+  /** No answer comes before this. */
+  gate: Promise<void> = Promise.resolve();
 
   constructor(recipe: Recipe = WEIGHTED_SUM) {
     this.files = build(recipe);
@@ -148,6 +159,7 @@ export class Server {
     const path = String(input).slice(URL_OF_ARTIFACT.length);
     this.requests.push(path);
     await new Promise((resolve) => setTimeout(resolve));
+    await this.gate;
     init?.signal?.throwIfAborted();
     if (this.isDown) throw new TypeError("Failed to fetch");
     const bytes = this.files.get(path);

@@ -1,9 +1,11 @@
+import { createRequire } from "node:module";
+import path from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { loadGraphModelSync } from "@tensorflow/tfjs-converter";
 import "@tensorflow/tfjs-backend-cpu";
 import { expect, test, vi } from "vitest";
-import { ArtifactError, loadArtifact, type LoadOptions, type Progress } from "../src/index.ts";
-import { build, sealed, Server, URL_OF_ARTIFACT, WEIGHTED_SUM } from "./artifacts.ts";
+import { ArtifactError, loadArtifact, type LoadOptions, type Progress, type Tfjs } from "../src/index.ts";
+import { build, sealed, Server, TWO_FEATURES, URL_OF_ARTIFACT, WEIGHTED_SUM } from "./artifacts.ts";
 
 const SHARD = "tfjs/group1-shard1of1.bin";
 
@@ -34,6 +36,28 @@ test("computes outputs by name", async () => {
   const { score } = await artifact.run({ features: { data: Float32Array.of(1, 2, 2, 0), shape: [2, 2] } });
   expect(score).toEqual({ data: Float32Array.of(1.25, 0.5), shape: [2, 1] });
   expect(artifact).toMatchObject({ backend: "cpu", url: URL_OF_ARTIFACT, manifest: { name: "small", version: "1.0.0" } });
+  artifact.dispose();
+});
+
+test.each([
+  ["int64", "DT_INT32", Int32Array.of(-7, 2_000_000_000)],
+  ["uint8", "DT_INT32", Int32Array.of(0, 255)],
+  ["bool", "DT_BOOL", Uint8Array.of(0, 1)],
+  ["float64", "DT_FLOAT", Float32Array.of(0.5, -2)],
+])("passes values of %s", async (dtype, inputType, data) => {
+  const inputs = [{ name: "features", dtype, shape: [1, 2] }];
+  const artifact = await load(new Server({ features: TWO_FEATURES, inputType, manifest: { inputs } }));
+  expect(await artifact.run({ features: { data, shape: [1, 2] } })).toEqual({ score: { data, shape: [1, 2] } });
+  artifact.dispose();
+});
+
+test.each([
+  ["string", { features: { data: Float32Array.of(1, 2), shape: [1, 2] } }],
+  ["float32", {}],
+])("an input of %s without values that fit is named", async (dtype, values) => {
+  const inputs = [{ name: "features", dtype, shape: [1, 2] }];
+  const artifact = await load(new Server({ features: TWO_FEATURES, manifest: { inputs } }));
+  await expect(artifact.run(values)).rejects.toMatchObject({ code: "backend", message: expect.stringContaining("features") });
   artifact.dispose();
 });
 
@@ -147,6 +171,31 @@ test("a backend that doesn't start is backend, and the next one is taken", async
   const artifact = await load(new Server(), { backend: ["webgl", "cpu"] });
   expect(artifact.backend).toBe("cpu");
   artifact.dispose();
+});
+
+test("wasm is found where it is said to be, also by the second model of a page", async () => {
+  const folder = path.join(path.dirname(createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm")), "/");
+  for (let i = 0; i < 2; i++) {
+    const artifact = await load(new Server(), { backend: "wasm", wasmPaths: folder });
+    expect(artifact.backend).toBe("wasm");
+    artifact.dispose();
+  }
+});
+
+test("a build of TF.js of one's own is used instead of the packages", async () => {
+  const setWasmPaths = vi.fn();
+  const own = { ...tf, loadGraphModelSync: vi.fn(loadGraphModelSync), setWasmPaths };
+  const artifact = await load(new Server(), { tfjs: async () => own as Tfjs, wasmPaths: "/wasm/" });
+  const { score } = await artifact.run({ features: { data: Float32Array.of(1, 2), shape: [1, 2] } });
+  expect(score?.data).toEqual(Float32Array.of(1.25));
+  expect(own.loadGraphModelSync).toHaveBeenCalledOnce();
+  expect(setWasmPaths).not.toHaveBeenCalled(); // it runs on cpu
+  artifact.dispose();
+});
+
+test("a build of TF.js that can't be had is backend", async () => {
+  const error = await failure(new Server(), { tfjs: () => Promise.reject(new Error("chunk 7 is gone")) });
+  expect(error).toMatchObject({ code: "backend", message: expect.stringContaining("chunk 7 is gone") });
 });
 
 test("a graph that is refused is backend, and leaves no weight behind", async () => {

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, expect, expectTypeOf, test } from "vitest";
-import { type BackendName, FeatureError, type ModelState, ScoringModel } from "../src/index.ts";
+import { type BackendName, FeatureError, FeatureModel, loadArtifact, type ModelState, ScoringModel } from "../src/index.ts";
 import { ASYNC_IDENTITY, feature, type Recipe, Server, URL_OF_ARTIFACT, WEIGHTED_SUM } from "./artifacts.ts";
 
 interface Likes {
@@ -129,6 +129,18 @@ test("what is disposed while it loads never becomes loaded", async () => {
   expect(tf.memory().numTensors).toBe(before);
 });
 
+test("what is disposed while a loader doesn't listen is freed when it arrives", async () => {
+  const { fetch } = new Server();
+  const model = new FeatureModel<Likes>(() => loadArtifact(URL_OF_ARTIFACT, { backend: "cpu", fetch }));
+  await tf.setBackend("cpu");
+  const before = tf.memory().numTensors;
+  const loading = model.load();
+  model.dispose();
+  await expect(loading).rejects.toMatchObject({ name: "AbortError" });
+  expect(model.isLoaded()).toBe(false);
+  expect(tf.memory().numTensors).toBe(before);
+});
+
 test("what was disposed can be loaded again", async () => {
   const model = modelOf(new Server());
   await model.load();
@@ -176,6 +188,21 @@ test.each<[BackendName, string, Recipe, boolean]>([
   const scores = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => model.predict({ given: i / 32, received: 0 })));
   expect(scores.map(({ status }) => status)).toEqual(Array(20).fill(succeeds ? "fulfilled" : "rejected"));
   if (succeeds && recipe.async) expect(scores[16]).toMatchObject({ value: 0.5 });
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+test("asynchronous graphs of two models don't get into each other's way", async () => {
+  const again = (ASYNC_IDENTITY.nodes ?? []).map(({ name, input = [], ...rest }) => ({
+    ...rest,
+    name: `${name}2`,
+    input: input.map((one) => ({ features: "column", isThere: "isThere2", places: "places2", picked: "picked2" })[one] ?? one),
+  }));
+  const twice = { ...ASYNC_IDENTITY, nodes: [...(ASYNC_IDENTITY.nodes ?? []), ...again], output: "column2" };
+  const [short, long] = [modelOf(new Server(ASYNC_IDENTITY)), modelOf(new Server(twice))];
+  await Promise.all([short.load(), long.load()]);
+  const before = tf.memory().numTensors;
+  const features = { given: 0.5, received: 0 };
+  expect(await Promise.all([short, long, long, short].map((model) => model.predict(features)))).toEqual(Array(4).fill(0.5));
   expect(tf.memory().numTensors).toBe(before);
 });
 

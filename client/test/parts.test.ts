@@ -35,6 +35,7 @@ test.each<[Partial<LegacyFeatures>, number]>([
   [{ bigFiveCompatibility: 0.5 }, 0.1],
   [{ bigFiveCompatibility: 7 }, 0.2],
   [{ swingerTraits: 0.5 }, 0.05],
+  [{ swingerTraits: 5 }, 0.1],
   [{ swingerTraits: -1 }, 0],
 ])("the legacy score of %j is %d", (features, expected) => {
   expect(legacyScore({ ...NOTHING, ...features })).toBeCloseTo(expected, 12);

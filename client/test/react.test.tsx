@@ -46,10 +46,13 @@ test("is lazy, and shows the spinner while it loads", async () => {
   await show(model);
   expect(page.textContent).toBe("idle");
   expect(server.requests).toEqual([]);
+  let open: (() => void) | undefined;
+  server.gate = new Promise((resolve) => (open = resolve));
   let loading: Promise<void> | undefined;
   await act(async () => void (loading = seen.load()));
   expect(page.textContent).toBe("spinner");
-  await act(() => loading);
+  open?.();
+  await act(async () => loading);
   expect(page.textContent).toBe("ready");
   expect(seen.progress?.loaded_bytes).toBe(seen.progress?.total_bytes);
   expect(await seen.predict({ given: 1, received: 1 })).toBe(0.75);

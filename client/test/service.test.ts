@@ -42,7 +42,7 @@ test("a score comes from the model first, then from the cache", async () => {
 
 test("without a cache, every score is the model's", async () => {
   const { model } = serviceOf();
-  const service = createScoringService<Likes>({ model });
+  const service = createScoringService<Likes>({ model, fallback: () => 0 });
   expect(sourcesOf([await service.score(PAIR), await service.score(PAIR)])).toEqual(["model", "model"]);
 });
 
@@ -82,19 +82,15 @@ test("after a failure the model is left alone for a while", async () => {
 });
 
 test("a model that takes too long is answered for, and goes on loading", async () => {
-  const { fetch } = new Server();
-  let release: (() => void) | undefined;
-  const gate = new Promise<void>((resolve) => (release = resolve));
-  const model = new ScoringModel<Likes>(URL_OF_ARTIFACT, {
-    backend: "cpu",
-    fetch: (input, init) => gate.then(() => fetch(input as string, init)),
-  });
-  const { service } = serviceOf({ model, timeout_ms: 20, retryAfter_ms: 0 });
+  const server = new Server();
+  let open: (() => void) | undefined;
+  server.gate = new Promise((resolve) => (open = resolve));
+  const { service, model } = serviceOf({ timeout_ms: 20, retryAfter_ms: 0 }, server);
   expect(await service.score(PAIR)).toMatchObject({
     source: "fallback",
     error: { message: "the model did not answer within 20 ms" },
   });
-  release?.();
+  open?.();
   await model.load();
   expect(await service.score(PAIR)).toMatchObject({ source: "model" });
 });
@@ -134,6 +130,12 @@ test("falls back to the legacy formula by default", async () => {
     bigFiveCompatibility: 0,
   });
   expect(score).toBeCloseTo(0.15, 12);
+});
+
+test("a service whose features the formula doesn't know is a compile error without a fallback", () => {
+  const { model } = serviceOf();
+  // @ts-expect-error: the formula needs more than likes
+  expect(createScoringService<Likes>({ model })).toBeDefined();
 });
 
 test("counts percentiles of its latencies", async () => {

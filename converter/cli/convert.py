@@ -118,6 +118,14 @@ def convert(
     artifacts: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where artifacts are stored.", rich_help_panel=EXPORT)
     ] = None,
+    also: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="A further format: `layers` for tf.loadLayersModel, where the model is a chain of its layers.",
+            rich_help_panel=EXPORT,
+        ),
+    ] = None,
     source_date_epoch: Annotated[
         int | None,
         typer.Option(
@@ -162,6 +170,7 @@ def convert(
             "name": name,
             "version": version,
             "artifacts": artifacts and artifacts.absolute(),
+            "also": names_from_list(also, "--also"),
             "model.factory": factory,
             "model.kwargs": None if kwargs is None else object_from_json(kwargs, "--kwargs"),
             "inputs": [input_from_text(text) for text in inputs or ()] or None,

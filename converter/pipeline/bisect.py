@@ -30,6 +30,7 @@ from converter.pipeline.reproducer import (
 from converter.pipeline.target import Target
 from converter.runtimes import RuntimePool
 from converter.runtimes.base import RuntimeInfo
+from converter.runtimes.catalog import LAYERS_RUNTIMES
 from converter.tfjs.passes import PASSES
 
 CHUNK = 32  # values that one graph hands out at a time
@@ -126,7 +127,7 @@ def bisect(
 
     Raises: ConfigError if the runtime isn't one of TF.js; RuntimeMissing if it can't start.
     """
-    if not runtime.startswith("tfjs-"):
+    if not runtime.startswith("tfjs-") or runtime in LAYERS_RUNTIMES:
         raise ConfigError(
             f"{runtime} runs no TF.js graph, and only those can be looked into",
             where="--runtime",

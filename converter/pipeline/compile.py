@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converter import __version__
+from converter.config import AlsoFormat
+from converter.layers import LAYERS_FOLDER, layers_from_graph, write_layers
 from converter.lowering import REGISTRY, Registry, lower
 from converter.lowering.ops import load_all
 from converter.onnx_model import LoadedOnnx, OnnxModel, prepare
@@ -58,3 +60,14 @@ def write_graph(compiled: Compiled, folder: Path, encodings: Mapping[str, Encodi
     if rounded:
         compiled.graph.metadata[ROUNDED] = rounded
     return write(compiled.graph, folder, generator=GENERATOR, encodings=encodings)
+
+
+def write_also(compiled: Compiled, formats: Collection[AlsoFormat], folder: Path) -> list[Path]:
+    """Write the compiled graph in other formats that were asked for, each into a folder of its own.
+
+    Raises: UnsupportedError naming the first node that a format can't express.
+    """
+    if "layers" not in formats:
+        return []
+    layers = layers_from_graph(compiled.graph)
+    return write_layers(layers, folder / LAYERS_FOLDER, metadata=compiled.graph.metadata, generator=GENERATOR)

@@ -21,10 +21,10 @@ from converter.artifact.manifest import (
 from converter.artifact.provenance import PROVENANCE_NAME, provenance
 from converter.artifact.store import Draft, FormatPlan, ensure_free
 from converter.artifact.vectors import Vectors, save_vectors
-from converter.config import ResolvedConfig, TensorSpec
+from converter.config import Config, ResolvedConfig, TensorSpec
 from converter.errors import ConfigError
-from converter.features import Feature
 from converter.fileio import canonical_json
+from converter.layers import LAYERS_FOLDER
 from converter.onnx_model import save
 from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
@@ -33,7 +33,7 @@ from converter.parity.verdict import ParityReport
 from converter.pipeline.bind import bound
 from converter.pipeline.budgets import exceeded_metrics, exceeded_size, raise_if_exceeded
 from converter.pipeline.card import write_card
-from converter.pipeline.compile import Compiled, compile_onnx, write_graph
+from converter.pipeline.compile import Compiled, compile_onnx, write_also, write_graph
 from converter.pipeline.encode import choose_encodings, with_weights_tolerance
 from converter.pipeline.encode_search import Trial
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
@@ -48,6 +48,7 @@ from converter.report.facts import Facts
 from converter.report.page import html_from_facts
 from converter.report.spread import SpreadCollector
 from converter.runtimes import RuntimePool
+from converter.runtimes.catalog import LAYERS_RUNTIMES
 
 METRICS_HINT = "train the model to what the budget asks for (compat-export train), or change the budget"
 TOOLCHAIN = ("numpy", "onnx", "onnxscript", "torch")
@@ -110,6 +111,7 @@ def convert(
         choice = choose_encodings(resolved, source, compiled, draft.folder / "model.onnx", emit=emit)
         files = write_graph(compiled, draft.folder / "tfjs", choice.encodings)
         fetched_bytes = sum(file.stat().st_size for file in files)
+        write_also(compiled, config.also, draft.folder)
         raise_if_exceeded(exceeded_size(config.budgets, fetched_bytes), hint="allow more, or make the model smaller")
         if config.features:
             write_types(draft.folder / CLIENT_FOLDER, config.name, config.version, config.features)
@@ -132,7 +134,7 @@ def convert(
         )
         statement = provenance(contents, entries_of(draft.folder), source.file.sha256 or "")
         (draft.folder / PROVENANCE_NAME).write_bytes(canonical_json(statement))
-        artifact = draft.publish(contents, _formats(source, config.features))
+        artifact = draft.publish(contents, _formats(source, config))
     emit(StepFinished("publish", str(artifact.folder)))
     return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None, choice.trials)
 
@@ -148,7 +150,7 @@ def _prove(
     settings = resolved.config.parity
     samples = samples_of(resolved, source)
     with RuntimePool(browser=browser) as pool:
-        names, not_run = choose_runtimes(pool, asked or settings.runtimes, always=("onnxruntime",))
+        names, not_run = _runtimes(pool, resolved.config, asked)
         if source.module is None and "torch" in names:
             raise ConfigError("an ONNX source has no PyTorch module", where="runtimes", hint="drop torch from the list")
         reference = reference_of(reference_runtime(source, pool), folder / "model.onnx", samples, emit=emit)
@@ -157,6 +159,17 @@ def _prove(
         spreads = spreads_of(reference, agreement, models)
         report = prove(pool, reference, models, samples, agreement, not_run=not_run, emit=emit, on_outputs=spreads)
     return _Proof(report, samples, reference, spreads)
+
+
+def _runtimes(pool: RuntimePool, config: Config, asked: tuple[str, ...] | None) -> tuple[list[str], dict[str, str]]:
+    """The runtimes of the proof; none of its formats goes unproved, whatever list was asked for."""
+    has_layers = "layers" in config.also
+    names, not_run = choose_runtimes(
+        pool, asked or config.parity.runtimes, always=("onnxruntime",), has_layers=has_layers
+    )
+    if has_layers and not set(LAYERS_RUNTIMES) & set(names):
+        names.append(LAYERS_RUNTIMES[0])
+    return names, not_run
 
 
 def _contents(
@@ -237,7 +250,8 @@ def _toolchain(source: Source, proof: _Proof | None) -> dict[str, str]:
     return versions | (dict(proof.reference.info.versions) if proof else {})
 
 
-def _formats(source: Source, features: Sequence[Feature]) -> list[FormatPlan]:
+def _formats(source: Source, config: Config) -> list[FormatPlan]:
     onnx = FormatPlan("onnx", "model.onnx", parent=source.file.name)
-    types = [FormatPlan("types", CLIENT_FOLDER)] if features else []
-    return [source.file, onnx, FormatPlan("tfjs", "tfjs", parent="onnx"), *types]
+    types = [FormatPlan("types", CLIENT_FOLDER)] if config.features else []
+    layers = [FormatPlan(LAYERS_FOLDER, LAYERS_FOLDER, parent="tfjs")] if "layers" in config.also else []
+    return [source.file, onnx, FormatPlan("tfjs", "tfjs", parent="onnx"), *layers, *types]

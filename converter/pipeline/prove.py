@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from converter.errors import ConfigError, RuntimeMissing
+from converter.layers import LAYERS_FOLDER
 from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
 from converter.parity.run import Candidate, OnOutputs, Progress, Reference, check_parity, compute_reference
@@ -13,7 +14,7 @@ from converter.pipeline.compile import ROUNDED
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted
 from converter.runtimes import RUNTIME_NAMES, RuntimePool
 from converter.runtimes.base import Runtime
-from converter.runtimes.catalog import BROWSER_RUNTIMES, NODE_RUNTIMES
+from converter.runtimes.catalog import BROWSER_RUNTIMES, LAYERS_RUNTIMES, NODE_RUNTIMES
 
 NODE_DEFAULT = ("tfjs-cpu@node", "tfjs-wasm@node")
 CHROMIUM_DEFAULT = ("tfjs-wasm@chromium", "tfjs-webgl@chromium")
@@ -25,28 +26,46 @@ NO_BROWSER = {
 
 
 def choose_runtimes(
-    pool: RuntimePool, asked: Sequence[str] | None, *, always: Sequence[str]
+    pool: RuntimePool, asked: Sequence[str] | None, *, always: Sequence[str], has_layers: bool = False
 ) -> tuple[list[str], dict[str, str]]:
     """The runtimes to compare, and the reason for each default one that is left out.
 
-    A list that was asked for is binding. By default: `always`, TF.js in Node, and in Chromium where one is found.
-    `all` asks for whatever this machine can run, and leaves out only what a browser lacks.
+    A list that was asked for is binding. By default: `always`, TF.js in Node, and in Chromium where one is found, and
+    those of TF.js Layers for a model that `has_layers`. `all` asks for whatever this machine can run, and leaves out
+    only what a browser lacks.
 
-    Raises: ConfigError if a name is unknown; RuntimeMissing if a browser that was named isn't there.
+    Raises: ConfigError if a name is unknown, or needs a Layers model where there is none; RuntimeMissing if a browser
+            that was named isn't there.
     """
-    if asked is not None and tuple(asked) == (ALL,):
-        return _all_runtimes(pool, always)
-    if asked is not None:
-        if unknown := [name for name in asked if name not in RUNTIME_NAMES]:
-            raise ConfigError(
-                f"there is no runtime {', '.join(unknown)}",
-                where="runtimes",
-                hint=f"choose from {', '.join(RUNTIME_NAMES)}, or {ALL} alone",
-            )
-        return list(dict.fromkeys(asked)), {}
+    if not has_layers and (needing := [name for name in asked or () if name in LAYERS_RUNTIMES]):
+        raise ConfigError(
+            f"there is no Layers model for {', '.join(needing)}", where="runtimes", hint="convert with --also layers"
+        )
+    if asked is None or tuple(asked) == (ALL,):
+        layers_names, layers_not_run = _layers_runtimes(pool) if has_layers else ([], {})
+        names, not_run = _default_runtimes(pool, always) if asked is None else _all_runtimes(pool, always)
+        return [*names, *layers_names], not_run | layers_not_run
+    if unknown := [name for name in asked if name not in RUNTIME_NAMES]:
+        raise ConfigError(
+            f"there is no runtime {', '.join(unknown)}",
+            where="runtimes",
+            hint=f"choose from {', '.join(RUNTIME_NAMES)}, or {ALL} alone",
+        )
+    return list(dict.fromkeys(asked)), {}
+
+
+def _default_runtimes(pool: RuntimePool, always: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     if pool.browser() is not None:
         return [*always, *NODE_DEFAULT, *CHROMIUM_DEFAULT], {}
     return [*always, *NODE_DEFAULT], dict.fromkeys(CHROMIUM_DEFAULT, NO_BROWSER["chromium"])
+
+
+def _layers_runtimes(pool: RuntimePool) -> tuple[list[str], dict[str, str]]:
+    in_browser = [name for name in LAYERS_RUNTIMES if name.endswith("@chromium")]
+    if pool.browser() is not None:
+        return list(LAYERS_RUNTIMES), {}
+    rest = [name for name in LAYERS_RUNTIMES if name not in in_browser]
+    return rest, dict.fromkeys(in_browser, NO_BROWSER["chromium"])
 
 
 def _all_runtimes(pool: RuntimePool, always: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -106,6 +125,8 @@ def prove(
 
 def model_for(name: str, folder: Path) -> Path:
     """What a runtime loads from an artifact's folder."""
+    if name in LAYERS_RUNTIMES:
+        return folder / LAYERS_FOLDER
     return folder / "tfjs" if name.startswith("tfjs-") else folder / "model.onnx"
 
 

@@ -71,6 +71,7 @@ def sizes_of(folder: Path) -> Iterable[Size]:
     parts = {
         "TF.js graph": [*folder.glob("tfjs/model.json")],
         f"TF.js weights ({len(weights)} file{'s' * (len(weights) != 1)})": weights,
+        "TF.js Layers": [*folder.glob("tfjs-layers/*")],
         "ONNX": [*folder.glob("model.onnx")],
         "test vectors": [*folder.glob(f"{VECTORS_FOLDER}/*")],
     }

@@ -15,6 +15,7 @@ from converter.artifact.vectors import VECTORS_FOLDER, load_vectors
 from converter.artifact.versions import is_version
 from converter.config import ParitySection, TensorSpec
 from converter.errors import ArtifactError, ConfigError
+from converter.layers import LAYERS_FOLDER
 from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
 from converter.parity.run import Reference
@@ -119,8 +120,10 @@ def verify(
             hint="drop torch; the test vectors hold its outputs",
         )
     with RuntimePool(browser=browser) as pool:
-        names, not_run = choose_runtimes(pool, runtimes, always=("onnxruntime",))
-        samples, reference = _truth(artifact, wanted or Wanted(), settings, pool, emit)
+        names, not_run = choose_runtimes(
+            pool, runtimes, always=("onnxruntime",), has_layers=has_layers(artifact.manifest)
+        )
+        samples, reference = truth_of(artifact, wanted or Wanted(), settings, pool, emit)
         models: Mapping[str, Path] = {name: model_for(name, folder) for name in names}
         agreement = Agreement.of(settings)
         spreads = spreads_of(reference, agreement, models)
@@ -131,7 +134,7 @@ def verify(
     return VerifyOutcome(folder, artifact.manifest, report)
 
 
-def _truth(
+def truth_of(
     artifact: Artifact, wanted: Wanted, settings: ParitySection, pool: RuntimePool, emit: Emit
 ) -> tuple[list[Sample], Reference]:
     """The inputs to compare on, and their outputs: from the test vectors, and of onnxruntime for the others."""
@@ -158,6 +161,11 @@ def _from_vectors(manifest: Manifest, folder: Path) -> tuple[list[Sample], Refer
     samples = [Sample(label, inputs) for label, inputs in vectors.inputs.items()]
     info = RuntimeInfo("test-vectors", {}, f"recorded from {manifest.parity.reference}")
     return samples, Reference(info, vectors.outputs)
+
+
+def has_layers(manifest: Manifest) -> bool:
+    """Whether an artifact holds a Layers model."""
+    return any(one.name == LAYERS_FOLDER for one in manifest.formats)
 
 
 def specs_of(manifest: Manifest) -> list[TensorSpec]:

@@ -19,8 +19,9 @@ CHROMIUM_RUNTIMES = (
     "onnxruntime-web@chromium",
 )
 FIREFOX_RUNTIMES = ("tfjs-wasm@firefox", "tfjs-webgl@firefox")
+LAYERS_RUNTIMES = ("tfjs-layers-cpu@node", "tfjs-layers-wasm@node", "tfjs-layers-webgl@chromium")
 BROWSER_RUNTIMES: dict[BrowserKind, tuple[str, ...]] = {"chromium": CHROMIUM_RUNTIMES, "firefox": FIREFOX_RUNTIMES}
-HOSTED_RUNTIMES = (*NODE_RUNTIMES, *CHROMIUM_RUNTIMES, *FIREFOX_RUNTIMES)
+HOSTED_RUNTIMES = (*NODE_RUNTIMES, *CHROMIUM_RUNTIMES, *FIREFOX_RUNTIMES, *LAYERS_RUNTIMES)
 RUNTIME_NAMES = ("torch", "onnxruntime", *HOSTED_RUNTIMES)
 
 
@@ -50,6 +51,12 @@ class RuntimePool:
         if name not in self._runtimes:
             self._runtimes[name] = self._create(name)
         return self._runtimes[name]
+
+    def of_build(self, backend: str, build: Path) -> Runtime:
+        """The runtime that runs graph models on a build of TF.js in Chromium, not started; it ends with the pool."""
+        from converter.runtimes.tfjs import TfjsRuntime
+
+        return TfjsRuntime(f"tfjs-bundle-{backend}@chromium", self._process, build)
 
     def browser(self, kind: BrowserKind = "chromium") -> BrowserInfo | None:
         """The browser that the runtimes in it would use, None if there is none.

@@ -14,11 +14,15 @@ from converter.runtimes.storage import Slot
 
 
 class HostedRuntime:
-    """One thing that executes one format in one place; subclasses say what a loaded model is."""
+    """One thing that executes one format in one place; subclasses say what a loaded model is.
 
-    def __init__(self, name: str, process: NodeProcess) -> None:
+    `build` is a build of TF.js to run in the place of the whole of it.
+    """
+
+    def __init__(self, name: str, process: NodeProcess, build: Path | None = None) -> None:
         self.name = name
         self._process = process
+        self._options = {} if build is None else {"bundle": str(build.resolve())}
         self._is_started = False
 
     def start(self) -> RuntimeInfo:
@@ -26,7 +30,7 @@ class HostedRuntime:
 
         Raises: RuntimeMissing if Node, the browser or the backend can't start.
         """
-        header = self.ask("start")
+        header = self.ask("start", **self._options)
         self._is_started = True
         return RuntimeInfo(self.name, header["versions"], header["device"])
 

@@ -1,4 +1,4 @@
-"""TF.js graph models in Node and in browsers, each backend a runtime."""
+"""TF.js graph models and Layers models in Node and in browsers, each backend a runtime."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,12 +17,15 @@ class _Storage:
 
 
 class TfjsRuntime(HostedRuntime):
-    """One TF.js backend in one place; `name` is `tfjs-<backend>@node`, `@chromium` or `@firefox`."""
+    """One TF.js backend in one place; `name` is `tfjs-<backend>@node`, `@chromium` or `@firefox`.
+
+    `tfjs-layers-<backend>` runs Layers models in the same way.
+    """
 
     def load(self, model: Path) -> HostedModel:
-        """Load the graph model of a folder, after a start where there was none or the runtime died since.
+        """Load the model of a folder, after a start where there was none or the runtime died since.
 
-        Raises: ConverterError if a file is missing or leaves the folder, or TF.js refuses the graph.
+        Raises: ConverterError if a file is missing or leaves the folder, or TF.js refuses the model.
         """
         header = self.open(model)
         metadata = header.get("metadata") or {}

@@ -8,10 +8,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from converter.errors import ArtifactError, InternalError
-from converter.fileio import CHUNK_BYTES
+from converter.fileio import CHUNK_BYTES, write_atomically
 from converter.tfjs.encodings import Encoded
 from converter.tfjs.graph import Node, TensorType
 
+SHARD_BYTES = 4 << 20  # of the smallest that are worth a request
+MAX_SHARDS = 6  # TF.js reads none before all have an answer, and over HTTP/1.1 browsers ask for six files at a time
 DAMAGED = "the file is damaged or was not written by this tool; restore it or convert the model again"
 
 QUANTIZED: Mapping[str, Mapping[str, Any]] = {
@@ -104,6 +106,24 @@ class Pieces:
             self._left = piece[n_bytes:]
             n_bytes -= min(len(piece), n_bytes)
             yield piece[: len(piece) - len(self._left)]
+
+
+def shard_size(arrays: Iterable[np.ndarray | Encoded]) -> int:
+    """How large shards of these constants are: 4 MiB, or what it takes for six; units: bytes."""
+    return max(SHARD_BYTES, math.ceil(sum(map(stored_bytes, arrays)) / MAX_SHARDS))
+
+
+def shard_names(arrays: Iterable[np.ndarray | Encoded], shard_bytes: int) -> list[str]:
+    """What the shards that hold these constants are called; units: shard_bytes is the largest size, in bytes."""
+    n_shards = math.ceil(sum(map(stored_bytes, arrays)) / shard_bytes)
+    return [f"group1-shard{index + 1}of{n_shards}.bin" for index in range(n_shards)]
+
+
+def write_shards(shards: Iterable[Path], arrays: Iterable[np.ndarray | Encoded], shard_bytes: int) -> None:
+    """Write the constants one behind the other; beside them, memory holds no more than a piece of a shard."""
+    pieces = Pieces(piece for values in arrays for piece in pieces_of(values))
+    for shard in shards:
+        write_atomically(shard, pieces.take(shard_bytes))
 
 
 def read_weights(model: Path, manifest: Sequence[Document]) -> dict[str, tuple[TensorType, np.ndarray]]:

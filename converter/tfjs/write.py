@@ -14,11 +14,9 @@ from converter.fileio import write_atomically
 from converter.tfjs.encodings import Encoding, encoded
 from converter.tfjs.graph import Attr, DataType, FunctionName, Graph, Node, Ref, Shape, TensorType
 from converter.tfjs.infer import TF_OF_STORAGE
-from converter.tfjs.weights import Pieces, pieces_of, stored_bytes, weight_spec
+from converter.tfjs.weights import shard_names, shard_size, weight_spec, write_shards
 
 MODEL_FILE = "model.json"
-SHARD_BYTES = 4 << 20  # of the smallest that are worth a request
-MAX_SHARDS = 6  # TF.js reads none before all have an answer, and over HTTP/1.1 browsers ask for six files at a time
 FORMAT = "graph-model"
 SHAPES_ATTR = "_output_shapes"
 _GRAPH_DEF_VERSION = 1645  # of TensorFlow 2.15, whose op semantics TF.js 4.22 follows
@@ -47,15 +45,12 @@ def write(
         for _, one in graph.walk()
         for name, values in _constants(one)
     ]
-    total = sum(stored_bytes(values) for _, values in weights)
-    shard_bytes = shard_bytes or max(SHARD_BYTES, math.ceil(total / MAX_SHARDS))
-    n_shards = math.ceil(total / shard_bytes)
-    shards = [folder / f"group1-shard{index + 1}of{n_shards}.bin" for index in range(n_shards)]
+    arrays = [values for _, values in weights]
+    shard_bytes = shard_bytes or shard_size(arrays)
+    shards = [folder / name for name in shard_names(arrays, shard_bytes)]
     document = _document(graph, generator, [shard.name for shard in shards], [weight_spec(*one) for one in weights])
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    pieces = Pieces(piece for _, values in weights for piece in pieces_of(values))
-    for shard in shards:
-        write_atomically(shard, pieces.take(shard_bytes))
+    write_shards(shards, arrays, shard_bytes)
     write_atomically(folder / MODEL_FILE, text.encode())
     return [folder / MODEL_FILE, *shards]
 

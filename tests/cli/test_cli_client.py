@@ -69,3 +69,42 @@ def test_a_released_artifact_keeps_its_types(cli: Cli, mlp: Path, artifact: Path
     assert cli("convert", config, "--version", "0.2.0", "--runtimes", "onnxruntime,tfjs-cpu@node").code == 0
     assert cli("release", artifact.parent / "0.2.0", "--to", tmp_path / "out").code == 0
     assert sorted(contents(tmp_path / "out/pairs/0.2.0/client")) == ["features.d.ts", "features.js"]
+
+
+@pytest.fixture
+def proved(cli: Cli, mlp: Path) -> Path:
+    assert cli("convert", mlp, "--artifacts", mlp.parent / "store", "--runtimes", "tfjs-cpu@node").code == 0
+    return mlp.parent / "store/mlp/0.1.0"
+
+
+def test_a_build_is_small_proved_in_chromium_and_has_what_the_client_uses(
+    cli: Cli, proved: Path, tmp_path: Path
+) -> None:
+    run = cli("client", "bundle", proved, "--backend", "wasm", "--to", tmp_path / "app", "--json")
+    assert run.code == 0, run.err
+    (runtime,) = run.document["parity"]["runtimes"]
+    assert (runtime["name"], runtime["status"]) == ("tfjs-bundle-wasm@chromium", "passed")
+    assert runtime["outputs"][0]["compared"] > 10
+    sizes = run.document["size_bytes"]
+    assert sizes["bundle"]["raw"] == (tmp_path / "app/tfjs-wasm.js").stat().st_size
+    assert sizes["bundle"]["gzip"] < 0.35 * sizes["tf.min.js"]["gzip"]
+    assert sizes["bundle"]["gzip"] < 0.6 * sizes["whole"]["gzip"]
+    assert run.document["share_of_tf_min_js"] == sizes["bundle"]["gzip"] / sizes["tf.min.js"]["gzip"]
+    assert {"_FusedMatMul", "Sigmoid"} <= set(run.document["kernels"])
+    assert "Conv2D" not in run.document["kernels"]
+    assert sorted(contents(tmp_path / "app")) == [
+        "tfjs-backend-wasm-simd.wasm",
+        "tfjs-backend-wasm-threaded-simd.wasm",
+        "tfjs-backend-wasm.wasm",
+        "tfjs-wasm.d.ts",
+        "tfjs-wasm.js",
+        "tfjs-wasm.js.LEGAL.txt",
+    ]
+
+
+def test_a_machine_without_tfjs_says_what_to_install(cli: Cli, proved: Path, tmp_path: Path) -> None:
+    run = cli("client", "bundle", proved, "--backend", "cpu", "--modules", tmp_path, "--to", tmp_path / "app", "--json")
+    assert (run.code, run.document["error"]["type"]) == (7, "RuntimeMissing")
+    assert "esbuild, @tensorflow/tfjs-core@4.22.0" in run.document["error"]["what"]
+    assert "npm install" in run.document["error"]["hint"]
+    assert not (tmp_path / "app").exists()

@@ -1,9 +1,11 @@
 import json
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 import yaml
+from onnx import parser
 
 from tests.cli.conftest import Cli
 
@@ -191,3 +193,34 @@ def test_unknown_runtime(cli: Cli, mlp: Path) -> None:
     assert run.code == 2
     assert "tfjs-gpu@moon" in run.err
     assert "tfjs-wasm@node" in run.err
+
+
+def test_also_layers_is_stored_proved_and_proved_again(cli: Cli, mlp: Path, tmp_path: Path) -> None:
+    run = cli("convert", mlp, "--also", "layers", "--artifacts", tmp_path, "--runtimes", "tfjs-cpu@node", "--json")
+    assert run.code == 0, run.err
+    runtimes = [one["name"] for one in run.document["parity"]["runtimes"]]
+    assert runtimes == ["tfjs-cpu@node", "tfjs-layers-cpu@node"]
+    manifest = json.loads((tmp_path / "mlp/0.1.0/manifest.json").read_bytes())
+    (layers,) = (one for one in manifest["formats"] if one["name"] == "tfjs-layers")
+    assert layers["files"] == ["tfjs-layers/group1-shard1of1.bin", "tfjs-layers/model.json"]
+    assert layers["parent"]["format"] == "tfjs"
+    assert manifest["config"]["also"] == ["layers"]
+    again = cli("verify", tmp_path / "mlp/0.1.0", "--runtimes", "tfjs-layers-wasm@node")
+    assert again.code == 0, again.err
+
+
+def test_a_model_that_is_no_chain_of_layers_stores_nothing(cli: Cli, tmp_path: Path) -> None:
+    model = (
+        '<ir_version: 10, opset_import: ["" : 18]> g (float[b, 3] x) => (float[b, 3] y) { a = Exp(x) y = Add(x, a) }'
+    )
+    onnx.save(parser.parse_model(model), tmp_path / "skip.onnx")
+    run = cli("convert", tmp_path / "skip.onnx", "--also", "layers", "--artifacts", tmp_path / "artifacts", "--json")
+    assert (run.code, run.document["error"]["type"]) == (4, "UnsupportedError")
+    assert run.document["error"]["where"].endswith("(Exp)")
+    assert [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()] == []
+
+
+def test_layers_runtimes_need_a_layers_model(cli: Cli, mlp: Path, tmp_path: Path) -> None:
+    run = cli("convert", mlp, "--artifacts", tmp_path, "--runtimes", "tfjs-layers-cpu@node")
+    assert run.code == 2
+    assert "convert with --also layers" in run.err

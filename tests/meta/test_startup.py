@@ -22,6 +22,8 @@ COMMANDS = (
     "doctor",
     "release",
     "serve",
+    "client types",
+    "client bundle",
     "config",
     "config show",
 )

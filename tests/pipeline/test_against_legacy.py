@@ -107,6 +107,13 @@ def test_model_without_a_column_of_the_formula_can_not_be_compared(artifact: Pat
         opponents_of(open_artifact(copy).manifest, copy)
 
 
+def test_model_that_takes_normalised_values_can_not_be_compared(artifact: Path) -> None:
+    manifest = open_artifact(artifact).manifest
+    config = manifest.config | {"network": {"normalization": "client"}}
+    with pytest.raises(ConfigError, match="takes normalised values"):
+        opponents_of(manifest.model_copy(update={"config": config}), artifact)
+
+
 def test_record_of_another_form_is_refused(artifact: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(artifact, copy)

@@ -26,8 +26,15 @@ const page = { ...shared, platform: "browser", format: "esm", target: "es2023" }
 const bundles = {
   "worker.cjs": { ...node, format: "cjs", entryPoints: ["src/main.ts"] },
   "tfjs-thread.cjs": { ...node, format: "cjs", entryPoints: ["src/tfjs-thread.ts"] }, // TF.js calls require() at run time
+  "layers-thread.cjs": { ...node, format: "cjs", entryPoints: ["src/layers-thread.ts"] },
   "ort-thread.mjs": { ...node, format: "esm", entryPoints: ["src/ort-thread.ts"] }, // ONNX Runtime reads import.meta
   "tfjs-page.js": { ...page, entryPoints: ["src/tfjs-page.ts"] },
+  "layers-page.js": { ...page, entryPoints: ["src/layers-page.ts"] },
+  "bundle-page.js": {
+    ...page,
+    entryPoints: ["src/bundle-page.ts"],
+    external: ["@tensorflow/tfjs-core", "@tensorflow/tfjs-converter"],
+  },
   "ort-page.js": { ...page, entryPoints: ["src/ort-page.ts"] },
 };
 
@@ -39,6 +46,7 @@ try {
       copyFileSync(path.join(source, file), path.join(staging, file));
     }
   }
+  copyFileSync(path.join(here, "src", "bundle.mjs"), path.join(staging, "bundle.mjs"));
   await Promise.all(
     Object.entries(bundles).map(([file, options]) => build({ ...options, outfile: path.join(staging, file) })),
   );

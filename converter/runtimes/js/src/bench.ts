@@ -2,7 +2,7 @@
 
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
-import { type Loaded, openTensors, runModel } from "./loaded.ts";
+import { type Loaded, openTensors } from "./loaded.ts";
 import type { TensorHeader } from "./protocol.ts";
 
 /** What `n_runs` predictions took, and what they left behind. */
@@ -40,7 +40,7 @@ export async function bench(
 async function predictOnce(loaded: Loaded, tensors: readonly TensorHeader[], body: ArrayBuffer): Promise<number> {
   const began = performance.now();
   const inputs = openTensors(tensors, body);
-  const outputs = await runModel(loaded, inputs);
+  const outputs = await loaded.predict(inputs);
   await Promise.all(outputs.map((tensor) => tensor.data()));
   const took = performance.now() - began;
   tf.dispose([...Object.values(inputs), ...outputs]);

@@ -94,6 +94,7 @@ export interface Tab {
   close(): Promise<void>;
 }
 
+/** A page has a server of its own: a browser opens six connections to one, and each page always waits on one. */
 export class PageHost extends Host {
   #tab: Tab | undefined;
   #address: string | undefined;
@@ -102,7 +103,7 @@ export class PageHost extends Host {
 
   constructor(
     runtime: string,
-    private readonly server: PageServer,
+    readonly server: PageServer,
   ) {
     super(runtime);
   }
@@ -143,5 +144,6 @@ export class PageHost extends Host {
     if (this.#address !== undefined) this.server.removePage(this.#address);
     this.#idle?.destroy();
     await this.#tab?.close();
+    this.server.close();
   }
 }

@@ -19,6 +19,8 @@ const BROWSER_NAMES: Record<BrowserKind, string> = { chromium: "Chrome or Chromi
 /** What a runtime's name says: what executes which format, and where. */
 interface Parts {
   readonly format: "onnx" | "tfjs";
+  /** What bundles of dist/ begin with. */
+  readonly library: "ort" | "tfjs" | "layers" | "bundle";
   readonly backend: string;
   readonly place: "node" | BrowserKind;
 }
@@ -34,7 +36,6 @@ class Runtimes {
   #settings: Settings = { scratch: "", browser: null, hardware_gpu: false };
   #lastStart: Promise<unknown> = Promise.resolve();
   readonly #browsers = new Map<BrowserKind, Promise<DrivenBrowser>>();
-  #server: Promise<PageServer> | undefined;
 
   async answer({ header, body }: Frame): Promise<Frame> {
     switch (header.verb) {
@@ -61,7 +62,6 @@ class Runtimes {
   async close(): Promise<void> {
     await Promise.allSettled([...this.#hosts.values()].map((host) => host.close()));
     await Promise.allSettled([...this.#browsers.values()].map(async (browser) => (await browser).close()));
-    (await this.#server)?.close();
     if (this.#settings.scratch !== "") await rm(this.#settings.scratch, { recursive: true, force: true, maxRetries: 5 });
   }
 
@@ -95,11 +95,12 @@ class Runtimes {
     return { header: { ...started.header, versions, browser_pid: browser?.pid }, body: emptyBody() };
   }
 
-  async #newPage(header: Header, { format, backend, place }: Parts): Promise<Host> {
+  async #newPage(header: Header, { library, backend, place }: Parts): Promise<Host> {
     const browser = await this.#startBrowser(place as BrowserKind, timeoutOf(header));
-    const host = new PageHost(String(header.runtime), await this.#startServer());
-    const bundle = format === "onnx" ? "ort-page" : "tfjs-page";
-    await host.open(bundle, backend, (address, onDeath) => browser.newTab(address, onDeath));
+    const server = new PageServer(ASSETS, header.bundle === undefined ? undefined : String(header.bundle));
+    await server.start();
+    const host = new PageHost(String(header.runtime), server);
+    await host.open(`${library}-page`, backend, (address, onDeath) => browser.newTab(address, onDeath));
     return host;
   }
 
@@ -122,27 +123,17 @@ class Runtimes {
     return DrivenBrowser.launch(kind, found, { scratch, useHardwareGpu, timeoutMs });
   }
 
-  #startServer(): Promise<PageServer> {
-    this.#server ??= (async () => {
-      const server = new PageServer(ASSETS);
-      await server.start();
-      return server;
-    })();
-    return this.#server;
-  }
-
   async #load(header: Header): Promise<Frame> {
     const host = this.#host(header);
     const place = String(header.model);
     const { format } = partsOf(host.runtime);
     const files = await filesOfModel(place, format);
-    if (host instanceof ThreadHost) return this.#loadFrom(host, header, place);
-    const server = await this.#startServer();
-    const address = server.addModel(files);
+    if (!(host instanceof PageHost)) return this.#loadFrom(host, header, place);
+    const address = host.server.addModel(files);
     try {
       return await this.#loadFrom(host, header, address);
     } finally {
-      server.removeModel(address);
+      host.server.removeModel(address);
     }
   }
 
@@ -152,13 +143,16 @@ class Runtimes {
 }
 
 function partsOf(runtime: string): Parts {
-  const [, name, backend = "wasm", place] = /^(onnxruntime-web|tfjs-([\w-]+))@(node|chromium|firefox)$/.exec(runtime) ?? [];
+  const [, name, kind, backend = "wasm", place] =
+    /^(onnxruntime-web|tfjs-(?:(layers|bundle)-)?([\w-]+))@(node|chromium|firefox)$/.exec(runtime) ?? [];
   if (name === undefined) throw new ProtocolError("bad-request", `no such runtime: ${runtime}`);
-  return { format: name === "onnxruntime-web" ? "onnx" : "tfjs", backend, place: place as Parts["place"] };
+  const format = name === "onnxruntime-web" ? "onnx" : "tfjs";
+  const library = format === "onnx" ? "ort" : ((kind ?? "tfjs") as Parts["library"]);
+  return { format, library, backend, place: place as Parts["place"] };
 }
 
-function newThread(runtime: string, { format, backend }: Parts): Host {
-  const bundle = format === "onnx" ? "ort-thread.mjs" : "tfjs-thread.cjs";
+function newThread(runtime: string, { library, backend }: Parts): Host {
+  const bundle = library === "ort" ? "ort-thread.mjs" : `${library}-thread.cjs`;
   return new ThreadHost(runtime, path.join(ASSETS, bundle), { backend, assets: ASSETS });
 }
 
@@ -195,5 +189,6 @@ console.log = console.info = console.debug = console.error;
 process.on("SIGINT", () => undefined); // Ctrl-C reaches the whole group; Python decides, and closes stdin
 process.on("SIGTERM", () => void close(143));
 process.stdout.on("error", () => void close(1)); // Python is gone
+process.stderr.on("error", () => undefined); // and nobody reads what pages and threads say while they are closed
 process.stdin.on("data", (chunk: Buffer) => reader.push(chunk));
 process.stdin.on("end", () => void close(0)).on("error", () => void close(0));

@@ -10,8 +10,16 @@ import type { ModelFiles } from "./models.ts";
 
 const ASSET = /^([a-z]+-page\.js|(tfjs-backend|ort)-wasm[a-z-]*\.wasm)$/;
 
+const BUILD = "tfjs-build.js";
+
+/** A build of TF.js stands for the packages that it is made of. */
+const IMPORT_MAP = JSON.stringify({
+  imports: { "@tensorflow/tfjs-core": `./${BUILD}`, "@tensorflow/tfjs-converter": `./${BUILD}` },
+});
+
 const pageFor = (bundle: string) =>
-  `<!doctype html><meta charset="utf-8"><title>${bundle}</title><script type="module" src="${bundle}.js"></script>`;
+  `<!doctype html><meta charset="utf-8"><title>${bundle}</title><script type="importmap">${IMPORT_MAP}</script>` +
+  `<script type="module" src="${bundle}.js"></script>`;
 
 const CONTENT_TYPES: Record<string, string> = {
   ".js": "text/javascript",
@@ -30,9 +38,13 @@ export class PageServer {
   #server: Server | undefined;
   #nextModel = 1;
   #nextPage = 1;
-  #port = 0;
+  #address = "";
 
-  constructor(private readonly assets: string) {}
+  /** `build` is a build of TF.js that a page may import. */
+  constructor(
+    private readonly assets: string,
+    private readonly build?: string,
+  ) {}
 
   async start(): Promise<void> {
     const server = createServer((request, response) => {
@@ -42,30 +54,29 @@ export class PageServer {
       server.once("error", reject).listen(0, "127.0.0.1", resolve);
     });
     this.#server = server;
-    this.#port = (server.address() as AddressInfo).port;
+    this.#address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
   /**
    * The address of a page that runs a bundle; `exchange` gets what it posts. No other page ever has this address: when
    * its connection is cut, Chromium posts again, and a dying page must not answer for the one that comes after it.
-   * Each page has a host of its own, because a browser opens six connections to a host, and a page holds one for good.
    */
   addPage(bundle: string, backend: string, exchange: Exchange): string {
     const name = String(this.#nextPage++);
     this.#exchanges.set(name, exchange);
     const query = new URLSearchParams({ page: name, backend });
-    return `http://page${name}.localhost:${this.#port}/${this.#secret}/${bundle}.html?${query}`;
+    return `http://${this.#address}/${this.#secret}/${bundle}.html?${query}`;
   }
 
   removePage(address: string): void {
     this.#exchanges.delete(new URL(address).searchParams.get("page") ?? "");
   }
 
-  /** Where pages find a model's entry, beside themselves; of its folder nothing but the model's files is served. */
+  /** The address of a model's entry; of its folder nothing but the model's files is served. */
   addModel({ folder, entry, others }: ModelFiles): string {
     const name = String(this.#nextModel++);
     this.#models.set(name, { folder, files: new Set([entry, ...others]) });
-    return `models/${name}/${encodeURIComponent(entry)}`;
+    return `http://${this.#address}/${this.#secret}/models/${name}/${encodeURIComponent(entry)}`;
   }
 
   removeModel(address: string): void {
@@ -78,10 +89,9 @@ export class PageServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    const { pathname } = new URL(request.url ?? "/", `http://${this.#address}`);
     const [secret, first = "", second = "", ...rest] = pathname.slice(1).split("/").map(decodeURIComponent);
-    const isOurs = request.headers.host?.endsWith(`.localhost:${this.#port}`) === true && secret === this.#secret;
-    if (!isOurs) return void response.writeHead(404).end();
+    if (request.headers.host !== this.#address || secret !== this.#secret) return void response.writeHead(404).end();
     if (request.method === "POST" && first === "exchange") return this.#exchange(second, request, response);
     const bundle = /^([a-z]+-page)\.html$/.exec(first)?.[1];
     if (bundle !== undefined) {
@@ -108,6 +118,7 @@ export class PageServer {
   }
 
   #asset(name: string): string | undefined {
+    if (name === BUILD) return this.build;
     return ASSET.test(name) ? path.join(this.assets, name) : undefined;
   }
 }

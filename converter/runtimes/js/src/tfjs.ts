@@ -1,15 +1,16 @@
-/** TF.js graph models on one backend. */
+/** TF.js models on one backend. */
 
-import { type GraphModel, loadGraphModel } from "@tensorflow/tfjs-converter";
 import * as tf from "@tensorflow/tfjs-core";
 import { bench } from "./bench.ts";
 import type { Executor, Model, Reply } from "./engine.ts";
-import { type Loaded, openTensors, runModel, storageType, type StorageType } from "./loaded.ts";
+import { type Loaded, openTensors, storageType, type StorageType } from "./loaded.ts";
 import { messageOf, packTensors, ProtocolError, type TensorHeader } from "./protocol.ts";
 
 /** One way to compute, as far as its place (Node, page) has to tell. */
 export interface Backend {
   readonly name: string;
+  /** Whether it can compute more than one graph, so that it can prove itself before there is one. */
+  readonly hasAllKernels?: boolean;
   /** Sets what must be set before the backend initialises. */
   prepare?(): void;
   /** What it computes on, once it is initialised. */
@@ -18,28 +19,21 @@ export interface Backend {
   watch?(): () => Promise<string | undefined>;
 }
 
-export type ModelSource = string | tf.io.IOHandler;
-
-interface Metadata {
-  readonly async?: boolean;
-  readonly outputs?: readonly { readonly name: string }[];
-}
-
 export class TfjsExecutor implements Executor {
   constructor(
     private readonly backend: Backend,
-    private readonly open: (source: string) => ModelSource,
+    private readonly open: (source: string) => Promise<Loaded>,
   ) {}
 
   async start(): Promise<Reply> {
     this.backend.prepare?.();
     await initialise(this.backend.name);
-    await proveItComputes();
+    if (this.backend.hasAllKernels ?? true) await proveItComputes();
     return { versions: { tfjs: tf.version_core }, device: await this.backend.describe() };
   }
 
   async load(source: string): Promise<Model> {
-    return new TfjsModel(await loadWhole(this.open(source)), this.backend);
+    return new TfjsModel(await loadWhole(() => this.open(source)), this.backend);
   }
 
   memory(): Reply {
@@ -50,24 +44,19 @@ export class TfjsExecutor implements Executor {
 
 class TfjsModel implements Model {
   readonly description: Reply;
-  readonly #loaded: Loaded;
 
   constructor(
-    model: GraphModel,
+    private readonly loaded: Loaded,
     private readonly backend: Backend,
   ) {
-    const metadata = (model.metadata ?? {}) as Metadata;
-    const signature = model.modelSignature as { outputs?: Record<string, unknown> } | undefined;
-    const outputs = metadata.outputs?.map(({ name }) => name) ?? Object.keys(signature?.outputs ?? {});
-    this.#loaded = { model, outputs, isAsync: metadata.async === true };
-    this.description = { signature, metadata: model.metadata };
+    this.description = { ...loaded.description };
   }
 
   run(tensors: readonly TensorHeader[], body: ArrayBuffer): Promise<Reply> {
     return this.#watched(async () => {
       tf.engine().startScope("run");
       try {
-        return await execute(this.#loaded, tensors, body);
+        return await execute(this.loaded, tensors, body);
       } finally {
         tf.engine().endScope();
       }
@@ -75,11 +64,11 @@ class TfjsModel implements Model {
   }
 
   bench(tensors: readonly TensorHeader[], body: ArrayBuffer, nRuns: number): Promise<Reply> {
-    return this.#watched(async () => ({ ...(await bench(this.#loaded, tensors, body, nRuns)) }));
+    return this.#watched(async () => ({ ...(await bench(this.loaded, tensors, body, nRuns)) }));
   }
 
   async dispose(): Promise<void> {
-    this.#loaded.model.dispose();
+    this.loaded.dispose();
   }
 
   async #watched(work: () => Promise<Reply>): Promise<Reply> {
@@ -97,7 +86,7 @@ class TfjsModel implements Model {
 
 async function execute(loaded: Loaded, tensors: readonly TensorHeader[], body: ArrayBuffer): Promise<Reply> {
   const began = performance.now();
-  const produced = await runModel(loaded, openTensors(tensors, body));
+  const produced = await loaded.predict(openTensors(tensors, body));
   const values = await Promise.all(produced.map((tensor) => tensor.data<StorageType>()));
   const predict_ms = performance.now() - began;
   const packed = packTensors(
@@ -119,13 +108,11 @@ function typedValues(values: ArrayLike<number>, dtype: StorageType): ArrayBuffer
   return values instanceof Kind ? values : Kind.from(values);
 }
 
-/** A model whose graph is refused leaves none of its weights behind. */
-async function loadWhole(source: ModelSource): Promise<GraphModel> {
+/** A model that is refused leaves none of its weights behind; one that opens has told TF.js to keep them. */
+async function loadWhole(open: () => Promise<Loaded>): Promise<Loaded> {
   tf.engine().startScope("load");
   try {
-    const model = await loadGraphModel(source);
-    for (const weight of Object.values(model.weights).flat()) tf.keep(weight);
-    return model;
+    return await open();
   } finally {
     tf.engine().endScope();
   }
