@@ -55,22 +55,29 @@ def _features_type(features: Sequence[Feature]) -> Iterable[str]:
     yield "/** One value for each feature of the model, in the feature's own unit. */"
     yield "export type Features = {"
     for feature in features:
-        contract = _contract(feature)
+        unit, low, high = _comment(feature.unit) or "none", _number(feature.low), _number(feature.high)
+        is_optional = feature.missing != "refuse"
         yield "  /**"
         if feature.description:
             yield f"   * {_comment(feature.description)}"
             yield "   *"
-        yield f"   * Unit: {_comment(feature.unit) or 'none'}. Range: {contract['low']} to {contract['high']}."
+        yield f"   * Unit: {unit}. Range: {low} to {high}.{_filled(feature)}"
         yield "   */"
-        yield f"  readonly {feature.name}: number;"
+        yield f"  readonly {feature.name}{'?: number | null' if is_optional else ': number'};"
     yield "};"
 
 
+def _filled(feature: Feature) -> str:
+    return "" if feature.missing == "refuse" else f" Where it is missing: {_number(feature.missing)}."
+
+
 def _contract(feature: Feature) -> dict[str, object]:
-    shown = {"unit": feature.unit, "low": feature.low, "high": feature.high, "description": feature.description}
-    return {
-        key: int(value) if isinstance(value, float) and value.is_integer() else value for key, value in shown.items()
-    }
+    low, high = _number(feature.low), _number(feature.high)
+    return {"unit": feature.unit, "low": low, "high": high, "description": feature.description}
+
+
+def _number(value: float) -> float | int:
+    return int(value) if value.is_integer() else value
 
 
 def _json(value: object, indent: int | None = None) -> str:

@@ -1,5 +1,6 @@
 """Artifacts over HTTP, for development and tests: the files of their manifests, and nothing else."""
 
+import hashlib
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from shutil import copyfileobj
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from converter.artifact.files import SIGNATURE_NAME
+from converter.artifact.index import INDEX_NAME
 from converter.artifact.manifest import MANIFEST_NAME, Manifest
 from converter.artifact.store import Artifact, open_artifact, verify_files
 from converter.errors import ArtifactError, ConfigError
@@ -49,9 +52,10 @@ class _Resource:
 
 
 class ArtifactServer:
-    """Serves each artifact at `/NAME/VERSION/`, and at `/` a JSON list of them.
+    """Serves each artifact at `/NAME/VERSION/`, and at `/` a JSON list of them, as they are when it is made.
 
-    `place` is an artifact, or a folder that holds some as NAME/VERSION. Port 0 takes any that is free.
+    `place` is an artifact, or a store: a folder that holds some as NAME/VERSION, with an index each. Port 0 takes any
+    that is free.
     Raises: ArtifactError if there is none, or a file is not as it was published; ConfigError if host and port can't be
             listened on.
     """
@@ -59,8 +63,9 @@ class ArtifactServer:
     def __init__(self, place: Path, *, host: str = LOOPBACK, port: int = 0) -> None:
         artifacts = _artifacts_in(place)
         self.manifests: tuple[Manifest, ...] = tuple(artifact.manifest for artifact in artifacts)
+        resources = _indexes(artifacts, place) | _resources_of(artifacts)
         try:
-            self._server = _Server((host, port), _resources_of(artifacts), host)
+            self._server = _Server((host, port), resources, host)
         except (OSError, OverflowError) as error:
             raise ConfigError(
                 f"can't listen: {getattr(error, 'strerror', None) or error}",
@@ -119,10 +124,29 @@ def _resources_of(artifacts: list[Artifact]) -> dict[str, _Resource]:
         manifest = artifact.folder / MANIFEST_NAME
         etag = f'"{artifact.manifest.digest}"'
         resources[base + MANIFEST_NAME] = _Resource(manifest, CONTENT_TYPES[".json"], etag, REVALIDATE)
+        resources |= _beside(artifact, base)
         for entry in artifact.manifest.files:
             kind = CONTENT_TYPES.get(Path(entry.path).suffix, BINARY)
             resources[base + entry.path] = _Resource(artifact.folder / entry.path, kind, f'"{entry.sha256}"', IMMUTABLE)
     return resources
+
+
+def _beside(artifact: Artifact, base: str) -> dict[str, _Resource]:
+    """What belongs to an artifact and is in no manifest: its signature."""
+    path = artifact.folder / SIGNATURE_NAME
+    return {base + SIGNATURE_NAME: _snapshot(path, BINARY)} if path.is_file() else {}
+
+
+def _indexes(artifacts: list[Artifact], place: Path) -> dict[str, _Resource]:
+    """The index of each model of a store, as it is now."""
+    models = {artifact.manifest.name: place / artifact.manifest.name / INDEX_NAME for artifact in artifacts}
+    found = {name: path for name, path in models.items() if path.is_file()}
+    return {f"/{name}/{INDEX_NAME}": _snapshot(path, CONTENT_TYPES[".json"]) for name, path in found.items()}
+
+
+def _snapshot(path: Path, content_type: str) -> _Resource:
+    data = path.read_bytes()
+    return _Resource(data, content_type, f'"{hashlib.sha256(data).hexdigest()}"', REVALIDATE)
 
 
 def _listed(manifest: Manifest) -> dict[str, str]:

@@ -46,7 +46,7 @@ export interface Manifest {
   readonly config: { readonly network?: { readonly normalization?: "graph" | "client" } };
 }
 
-const READABLE_VERSIONS = /^(1|2|1\.(0|[1-9]\d*))$/; // what a later 1.x adds is ignored
+const READABLE_VERSION = /^(1|2|1\.(0|[1-9]\d*))$/; // a later minor version adds fields, which are ignored
 const DIGEST_LINE = /^ "digest": "[0-9a-f]{64}",\n/m; // one space: a field of the manifest itself
 const INNER_PATH = /^(?!\.{1,2}(\/|$))[^/\\]+(\/(?!\.{1,2}(\/|$))[^/\\]+)*$/;
 
@@ -65,9 +65,7 @@ export async function readManifest(text: string, url: string, digest?: string): 
     throw refuse(`not JSON: ${messageOf(error)}`, error);
   }
   const version = value.schema_version;
-  if (!READABLE_VERSIONS.test(String(version))) {
-    throw refuse(`schema version ${version}, and this client reads 1, 2 and 1.x`);
-  }
+  if (!READABLE_VERSION.test(String(version))) throw refuse(`schema version ${version}, and this client reads 1.x`);
   const found = await hexDigest("SHA-256", new TextEncoder().encode(text.replace(DIGEST_LINE, "")), url);
   if (value.digest !== found) throw refuse("not as it was written: its digest is another one");
   if (digest !== undefined && digest !== found) {

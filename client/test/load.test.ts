@@ -145,6 +145,15 @@ test.each<[string, (manifest: Record<string, unknown>) => void]>([
   expect(await failure(withManifest(change))).toMatchObject({ code: "manifest" });
 });
 
+test.each(["1", "2", "1.0", "1.17"])("a manifest of schema version %s is read", async (schema_version) => {
+  (await load(withManifest((manifest) => Object.assign(manifest, { schema_version, novelty: true })))).dispose();
+});
+
+test.each(["2.0", "1.x", "11", undefined])("a manifest of schema version %s is manifest", async (schema_version) => {
+  const error = await failure(withManifest((manifest) => Object.assign(manifest, { schema_version })));
+  expect(error).toMatchObject({ code: "manifest", message: expect.stringContaining(`schema version ${schema_version}`) });
+});
+
 test("only the artifact with the digest that was asked for will do", async () => {
   const server = new Server();
   const { digest } = JSON.parse(String(server.files.get("manifest.json"))) as { digest: string };

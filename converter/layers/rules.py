@@ -122,6 +122,29 @@ def _shift_back(step: Step, chain: Chain) -> None:
     _normalise(step, chain, {"beta": -_per_channel(step, step.constants[0])})
 
 
+def _quotient(step: Step, chain: Chain) -> None:
+    step.needs_data_first()
+    _normalise(step, chain, {"gamma": 1 / _per_channel(step, step.constants[0])})
+
+
+def _at_least(step: Step, chain: Chain) -> None:
+    """max(x, low) = relu(x - low) + low."""
+    low = _per_channel(step, step.constants[0])
+    _normalise(step, chain, {"beta": -low})
+    chain.add("ReLU")
+    _normalise(step, chain, {"beta": low})
+
+
+def _at_most(step: Step, chain: Chain) -> None:
+    """min(x, high) = high - relu(high - x)."""
+    high = _per_channel(step, step.constants[0])
+    for is_first in (True, False):
+        _normalise(step, chain, {"gamma": np.full_like(high, -1)})
+        _normalise(step, chain, {"beta": high})
+        if is_first:
+            chain.add("ReLU")
+
+
 def _normalise(step: Step, chain: Chain, weights: Mapping[str, np.ndarray]) -> None:
     """A scale, then a shift: batch normalisation with mean 0 and variance 1, which changes no bit of either."""
     last = chain.last
@@ -242,11 +265,14 @@ RULES: Final[Mapping[str, Rule]] = {
     "MatMul": _dense,
     "Max": _reduce,
     "MaxPool": _pool,
+    "Maximum": _at_least,
     "Mean": _reduce,
+    "Minimum": _at_most,
     "Mul": _scale,
     "Pad": _pad,
     "PadV2": _pad,
     "Prelu": _prelu,
+    "RealDiv": _quotient,
     "Reshape": _reshape,
     "Squeeze": _reshape,
     "Sub": _shift_back,

@@ -45,7 +45,7 @@ def train(
     emit(StepStarted("read rows"))
     opened = open_rows(resolved.config, resolved.root)
     data = opened[2]
-    emit(StepFinished("read rows", f"{sum(data.n_rows.values()):,} of {data.name}, split by {data.split_by}"))
+    emit(StepFinished("read rows", f"{sum(data.n_rows.values()):,} of {data.name}, {data.split_by} split"))
     from converter.training.devices import Processes  # these load torch, which what is wrong with rows can do without
     from converter.training.judge import judge
     from converter.training.state import write

@@ -1,6 +1,7 @@
 """What a training runs on: one processor, a GPU, or the processes that torchrun started."""
 
 import contextlib
+import gc
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def launched(settings: TrainingSection, processes: Processes) -> Iterator[Fabric]:
-    """A Fabric whose processes know of each other.
+    """A Fabric whose processes know of each other; what it has set up must be out of reach when the context ends.
 
     On a CPU, one thread computes. Threads and random state are put back.
     Raises: ConfigError if there is no such accelerator or precision here.
@@ -54,17 +55,18 @@ def launched(settings: TrainingSection, processes: Processes) -> Iterator[Fabric
         strategy="ddp" if processes.n_all > 1 else "auto",
         precision=_precision(settings, accelerator),  # type: ignore[arg-type]
     )
-    try:
-        is_cpu = accelerator == "cpu"
-        with (
-            torch.random.fork_rng(devices=[] if is_cpu else None),
-            one_thread() if is_cpu else contextlib.nullcontext(),
-        ):
-            fabric.launch()
-            yield fabric
-    finally:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+    is_cpu = accelerator == "cpu"
+    with (
+        torch.random.fork_rng(devices=[] if is_cpu else None),
+        one_thread() if is_cpu else contextlib.nullcontext(),
+    ):
+        fabric.launch()
+        yield fabric
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        # a gradient reducer that is the last to let go of the group waits, with the interpreter's lock held, for a
+        # thread of the group that wants this lock: so reducers go first. After an error, the process's end does it.
+        gc.collect()
+        torch.distributed.destroy_process_group()
 
 
 def _accelerator(settings: TrainingSection) -> str:

@@ -113,7 +113,7 @@ def require_both_classes(rows: Rows, split: Split, by: SplitBy, where: str) -> N
         if n_yes in (0, len(part)):
             held = f"only rows labelled {int(n_yes > 0)}" if len(part) else "no rows"
             raise ConfigError(
-                f"the {name} part of the split by {by} has {held} ({len(part)} of {len(rows)} rows)",
+                f"the {name} part of the {by} split has {held} ({len(part)} of {len(rows)} rows)",
                 where=where,
                 hint="give more rows or groups, other shares in data.split, or another training.seed",
             )

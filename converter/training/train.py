@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from converter.training.normalise import Normalisation
 from converter.training.rows import Rows, Split
 from converter.training.source import with_statistics
 from converter.training.state import load_state
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Opened = tuple[Rows, Split, TrainingData]
 """What `open_rows` gives."""
@@ -69,12 +73,19 @@ def train(
         fingerprint = _fingerprint(config, data, fabric.world_size)
         sampler = _sampler(config, rows, split)
         plan = Plan(sampler, split.validation, config.training, fingerprint, place.state_path)
-        fit = Fit(fabric, network, plan, on_progress)
-        if place.resume and (state := load_state(place.state_path, fingerprint)):
-            fit.resume(state)
-        n_epochs = fit.run()
+        n_epochs, best_epoch = _fit(fabric, network, plan, place, on_progress)
         is_first = fabric.is_global_zero
-    return Trained(config, network.cpu(), rows, split, n_epochs, fit.best_epoch) if is_first else None
+    return Trained(config, network.cpu(), rows, split, n_epochs, best_epoch) if is_first else None
+
+
+def _fit(
+    fabric: "Fabric", network: nn.Module, plan: Plan, place: Place, on_progress: Callable[[Progress], None]
+) -> tuple[int, int]:
+    """Train the network; how many epochs that took, and which was the best."""
+    fit = Fit(fabric, network, plan, on_progress)
+    if place.resume and (state := load_state(place.state_path, plan.fingerprint)):
+        fit.resume(state)
+    return fit.run(), fit.best_epoch
 
 
 def seen_by(config: Config) -> Callable[[np.ndarray], np.ndarray]:

@@ -167,7 +167,7 @@ def test_too_few_groups_are_said(cli: Cli, config: Callable[..., Path], tmp_path
     csv.write_csv(table().set_column(4, "person", pa.array(["me"] * N_ROWS)), tmp_path / "dates.csv")
     run = cli("train", config(data={"path": "dates.csv", "label": "liked", "group": "person"}))
     assert run.code == 2
-    assert "part of the split by group has no rows (0 of 300 rows)" in run.err
+    assert "part of the group split has no rows (0 of 300 rows)" in run.err
 
 
 def test_a_table_is_trained_on(cli: Cli, config: Callable[..., Path], tmp_path: Path) -> None:

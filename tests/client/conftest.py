@@ -19,6 +19,11 @@ ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "client"
 TIMEOUT_S = 300
 
+OTHER_TRANSFORMS = {
+    "commentsCount": {"transform": "log1p"},
+    "ageGap": {"transform": "standardize"},  # by what training learns
+    "proximityKm": {"missing": 25},
+}
 Node = Callable[..., str]
 
 
@@ -60,9 +65,11 @@ def package() -> Path:
 
 
 def quick_config(folder: Path, normalization: str) -> Path:
-    """The reference config with a model that is trained in a second."""
+    """The reference config with every transform in it, and a model that is trained in a second."""
     config = yaml.safe_load((ROOT / "configs" / "compatibility.yaml").read_text(encoding="utf-8"))
     config["network"]["normalization"] = normalization
+    for feature in config["features"]:
+        feature |= OTHER_TRANSFORMS.get(feature["name"], {})
     config["training"] |= {"n_rows": 10_000, "epochs": 10}
     config |= {"budgets": {}, "artifacts": "artifacts"}
     config["model"]["checkpoint"] = "checkpoint.pth"

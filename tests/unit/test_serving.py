@@ -215,6 +215,20 @@ def test_a_folder_of_releases_is_served_with_all_its_versions(tmp_path: Path) ->
         assert [client(f"/{one['path']}model.onnx").status for one in listed] == [200, 200]
 
 
+def test_a_store_is_served_with_its_indexes_and_signatures(tmp_path: Path) -> None:
+    artifact = published(tmp_path)
+    (artifact.folder / "model.sig").write_bytes(b"signed")
+    index = (tmp_path / "model/index.json").read_bytes()
+    for client in serving(tmp_path):
+        answer = client("/model/index.json")
+        assert (answer.body, answer.headers["Content-Type"]) == (index, "application/json")
+        assert answer.headers["Cache-Control"] == "no-cache"
+        assert client("/model/index.json", If_None_Match=answer.headers["ETag"]).status == 304
+        assert client("/model/1.0.0/model.sig").body == b"signed"
+    for client in serving(artifact.folder):
+        assert client("/model/index.json").status == 404, "it names versions that are not served"
+
+
 def test_a_version_that_was_moved_is_refused(tmp_path: Path) -> None:
     published(tmp_path).folder.rename(tmp_path / "model" / "3.0.0")
     with pytest.raises(ArtifactError, match=r"this folder holds model/1\.0\.0"):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,16 +12,24 @@ from torch import nn
 from converter.config import TensorSpec
 from converter.errors import UnsupportedError
 from converter.export import onnx_from_module
+from converter.features import Feature, Transform
 from converter.layers import layers_from_graph, write_layers
 from converter.onnx_model import load_bytes
 from converter.pipeline.compile import Compiled, compile_onnx
 from converter.runtimes import RuntimePool
+from converter.training.network import FeatureNormaliser
 
 IMAGE = ("batch", 3, 12, 12)
 SOUND = ("batch", 3, 16)
 ROW = ("batch", 8)
 
 Shape = tuple[int | str, ...]
+
+
+FEATURES = [
+    Feature(name=f"f{place}", unit="", low=-0.5, high=0.75, transform=transform, scale=0.5)
+    for place, transform in enumerate(get_args(Transform)[:3] * 2 + ("identity", "standardize"))
+]
 
 
 class Clamp(nn.Module):
@@ -68,6 +77,11 @@ CHAINS: dict[str, tuple[Shape, list[nn.Module], list[str]]] = {
         ["Dense", "Dense", *["Activation"] * 2, "BatchNormalization", "Activation"],
     ),
     "normaliser": (ROW, [Affine(), Clamp(0, 1), nn.Linear(8, 1)], ["BatchNormalization", "ReLU", "Dense"]),
+    "feature-normaliser": (
+        ROW, [FeatureNormaliser(FEATURES), nn.Linear(8, 1)],
+        ["BatchNormalization", "ReLU", "BatchNormalization", "BatchNormalization", "ReLU", "BatchNormalization",
+         "BatchNormalization", "BatchNormalization", "Dense"],
+    ),
     "image": (
         IMAGE,
         [
@@ -97,7 +111,7 @@ CHAINS: dict[str, tuple[Shape, list[nn.Module], list[str]]] = {
 REFUSED: dict[str, tuple[Shape, nn.Module, str, str]] = {
     "residual": (ROW, Residual(), "AddV2", "it reads 2 computed values"),
     "layer-norm": (ROW, nn.LayerNorm(8), "SquaredDifference", "there is no layer for this operator"),
-    "gelu": (ROW, nn.Sequential(nn.Linear(8, 4), nn.GELU()), "RealDiv", "there is no layer for this operator"),
+    "gelu": (ROW, nn.Sequential(nn.Linear(8, 4), nn.GELU()), "Erf", "there is no layer for this operator"),
     "clip-below": (ROW, Clamp(-1, 1), "ClipByValue", "only a lower end of 0"),
     "max-pool-padded": (IMAGE, nn.MaxPool2d(3, 2, 1), "PadV2", "only zeros can be padded with"),
 }

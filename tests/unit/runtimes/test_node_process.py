@@ -17,6 +17,7 @@ from graph_models import endless, linear
 from converter.errors import ConverterError, RuntimeMissing
 from converter.runtimes import node_process
 from converter.runtimes.catalog import RuntimePool
+from converter.runtimes.hosted import HostedRuntime
 from converter.runtimes.node_process import NodeProcess, find_node
 from converter.runtimes.tfjs import TfjsRuntime
 
@@ -231,6 +232,13 @@ def test_threads_share_one_browser_and_keep_their_answers_apart(tmp_path):
     assert len(browsers) == 1
     expected = [i * 1.8 + 0.5 for i in range(8)]
     assert all(result == pytest.approx(expected, rel=1e-5) for result in results)
+
+
+def test_more_pages_answer_than_a_browser_opens_connections_to_one_server():
+    kinds = ("cpu", "wasm", "webgl", "layers-cpu", "layers-wasm", "layers-webgl")
+    names = [*(f"tfjs-{kind}@chromium" for kind in kinds), "onnxruntime-web@chromium"]
+    with NodeProcess(start_timeout_s=30) as process:
+        assert [HostedRuntime(name, process).start().name for name in names] == names
 
 
 def test_the_page_server_serves_only_those_who_know_its_secret():
