@@ -95,7 +95,7 @@ def _view(outcome: "ReleaseOutcome", location: str, dry_run: bool) -> Iterable["
     if dry_run:
         table = Table("file", box=box.SIMPLE_HEAD)
         table.add_column("bytes", justify="right")
-        table.add_column("cache-control")
+        table.add_column("cache-control" if any(file.cache_control for file in plan.files) else "")
         for file in () if plan.is_there else plan.files:
             table.add_row(escape(file.path), f"{file.size_bytes:,}", file.cache_control)
         yield f"would be released to {escape(location)}" if not plan.is_there else f"is at {escape(location)} already"

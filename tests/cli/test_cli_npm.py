@@ -128,7 +128,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with contextlib.chdir(folder):
         for version in ("1.0.0", "1.1.0", "1.0.1"):
             assert main(["convert", "mlp.onnx", "--version", version, "--runtimes", NODE, "-q"]) == 0
-        other = ("--version", "1.0.0", "--seed", "5", "--artifacts", "other")
+        other = ("--version", "1.1.0", "--seed", "5", "--artifacts", "other")
         assert main(["convert", "mlp.onnx", *other, "--runtimes", NODE, "-q"]) == 0
     return folder
 
@@ -199,12 +199,12 @@ def test_what_is_there_stays_and_tags_move(
 ) -> None:
     monkeypatch.chdir(made)
     to = ("--to", f"npm:{PACKAGE}", "--registry", registry)
-    for version in ("1.0.0", "1.1.0", "1.0.1"):
+    for version in ("1.1.0", "1.0.1"):
         assert cli("release", f"mlp@{version}", *to, "-q").code == 0
     assert tags_of(registry)["latest"] == "1.1.0"
     assert cli("release", "mlp@1.0.1", *to, "--channel", "stable", "--json").document["was_there"] is True
     assert tags_of(registry) == {"latest": "1.1.0", "stable": "1.0.1", "previous": "1.0.1"}
-    done = cli("release", "other/mlp/1.0.0", *to)
+    done = cli("release", "other/mlp/1.1.0", *to)
     assert done.code == 6
     assert "published with other bytes" in done.err
 
