@@ -70,6 +70,7 @@ def s3_server() -> Iterator[S3Server]:
             try:
                 import fsspec
 
+                fsspec.get_filesystem_class("s3").clear_instance_cache()  # those of an earlier server
                 files = fsspec.filesystem("s3", use_listings_cache=False)
                 files.mkdir("bucket")
                 files.call_s3("put_bucket_policy", Bucket="bucket", Policy=json.dumps(READABLE_BY_ALL))

@@ -19,8 +19,8 @@ def tables(outcome: "BenchOutcome", opponents: "Opponents") -> Iterable["Rendera
     from rich.markup import escape
     from rich.table import Table
 
-    rows = f"{opponents.n_rows:,} held-out rows{', synthetic' if opponents.is_synthetic else ''}"
-    right = Table(rows, box=box.SIMPLE_HEAD, pad_edge=False)
+    yield f"on {opponents.n_rows:,} held-out rows{', synthetic' if opponents.is_synthetic else ''}"
+    right = Table("metric", box=box.SIMPLE_HEAD, pad_edge=False)
     for header in ("model", "legacy formula", "difference"):
         right.add_column(header, justify="right")
     gains = {gain.metric: gain for gain in opponents.gains}

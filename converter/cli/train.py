@@ -72,7 +72,8 @@ def _view(outcome: "TrainOutcome") -> Iterable["RenderableType"]:
     from rich.table import Table
 
     data, evaluation = outcome.record.data, outcome.record.evaluation
-    table = Table(f"on {evaluation.n_rows['test']:,} held-out rows of {escape(data.name)}", box=box.SIMPLE_HEAD)
+    yield f"on {evaluation.n_rows['test']:,} held-out rows of {escape(data.name)}"
+    table = Table("metric", box=box.SIMPLE_HEAD)
     for heading in ("model", f"{evaluation.level:.0%} interval", *(scored.name for scored in evaluation.baselines)):
         table.add_column(escape(heading), justify="right")
     for metric, value in evaluation.model.metrics.items():

@@ -34,6 +34,7 @@ def test_train_writes_a_checkpoint_and_its_record(cli: Cli, quick: Path) -> None
 
 def test_people_see_the_metrics_beside_the_baselines(cli: Cli, quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(quick.parent)
+    monkeypatch.setenv("COLUMNS", "120")
     run = cli("train", quick)
     assert run.code == 0
     assert any(line.split()[:1] == ["accuracy"] for line in run.out.splitlines())
