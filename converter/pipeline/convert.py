@@ -26,6 +26,7 @@ from converter.errors import ConfigError
 from converter.fileio import canonical_json
 from converter.layers import LAYERS_FOLDER
 from converter.onnx_model import save
+from converter.onnx_model.save import DATA_SUFFIX
 from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
 from converter.parity.run import Reference
@@ -50,6 +51,7 @@ from converter.report.spread import SpreadCollector
 from converter.runtimes import RuntimePool
 from converter.runtimes.catalog import LAYERS_RUNTIMES
 
+WEIGHTS_NAME = f"model.onnx{DATA_SUFFIX}"
 METRICS_HINT = "train the model to what the budget asks for (compat-export train), or change the budget"
 TOOLCHAIN = ("numpy", "onnx", "onnxscript", "torch")
 
@@ -134,7 +136,7 @@ def convert(
         )
         statement = provenance(contents, entries_of(draft.folder), source.file.sha256 or "")
         (draft.folder / PROVENANCE_NAME).write_bytes(canonical_json(statement))
-        artifact = draft.publish(contents, _formats(source, config))
+        artifact = draft.publish(contents, _formats(source, config, draft.folder))
     emit(StepFinished("publish", str(artifact.folder)))
     return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None, choice.trials)
 
@@ -250,8 +252,10 @@ def _toolchain(source: Source, proof: _Proof | None) -> dict[str, str]:
     return versions | (dict(proof.reference.info.versions) if proof else {})
 
 
-def _formats(source: Source, config: Config) -> list[FormatPlan]:
-    onnx = FormatPlan("onnx", "model.onnx", parent=source.file.name)
+def _formats(source: Source, config: Config, folder: Path) -> list[FormatPlan]:
+    onnx = [FormatPlan("onnx", "model.onnx", parent=source.file.name)]
+    if (folder / WEIGHTS_NAME).exists():
+        onnx.append(FormatPlan("onnx-weights", WEIGHTS_NAME, parent="onnx"))
     types = [FormatPlan("types", CLIENT_FOLDER)] if config.features else []
     layers = [FormatPlan(LAYERS_FOLDER, LAYERS_FOLDER, parent="tfjs")] if "layers" in config.also else []
-    return [source.file, onnx, FormatPlan("tfjs", "tfjs", parent="onnx"), *layers, *types]
+    return [source.file, *onnx, FormatPlan("tfjs", "tfjs", parent="onnx"), *layers, *types]
