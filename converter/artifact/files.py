@@ -13,12 +13,12 @@ UNLISTED = {MANIFEST_NAME, SIGNATURE_NAME}
 """What a manifest doesn't list: itself, and the signature, which is made of it."""
 
 
-def entries_of(folder: Path) -> tuple[FileEntry, ...]:
-    """Every file below a folder but its manifest and its signature, sorted by path.
+def entries_of(folder: Path, known: Iterable[FileEntry] = ()) -> tuple[FileEntry, ...]:
+    """Every file below a folder but its manifest and its signature, sorted by path; those that are `known` aren't read.
 
     Raises: ArtifactError if something there is neither a folder nor a regular file, such as a symbolic link.
     """
-    entries = []
+    entries, by_path = [], {entry.path: entry for entry in known}
     for path, mode in sorted(_walk(folder)):
         if not stat.S_ISREG(mode):
             raise ArtifactError(
@@ -27,7 +27,7 @@ def entries_of(folder: Path) -> tuple[FileEntry, ...]:
                 hint="put a copy of the file there instead",
             )
         if path not in UNLISTED:
-            entries.append(entry_of(folder, path))
+            entries.append(by_path.get(path) or entry_of(folder, path))
     return tuple(entries)
 
 

@@ -153,8 +153,10 @@ class Draft:
         if isinstance(error, OSError) and error.errno in NO_SPACE:
             raise _from_os_error(error, self._model_folder) from error
 
-    def publish(self, contents: Contents, formats: Sequence[FormatPlan]) -> Artifact:
+    def publish(self, contents: Contents, formats: Sequence[FormatPlan], known: Sequence[FileEntry] = ()) -> Artifact:
         """Write the manifest, read everything back, and give the draft its final name in one step.
+
+        `known` has what was hashed of the draft already; reading back finds out if that is not so any more.
 
         Raises: ArtifactError if the version has come to exist, a file is no regular file, what is read back is not
                 what was written, or the disk is full. Nothing of the draft is left in any of these cases.
@@ -164,7 +166,7 @@ class Draft:
         if os.path.lexists(self.folder / MANIFEST_NAME):
             raise InternalError(f"{MANIFEST_NAME} is written by publish() alone")
         with self._storing():
-            files = _entries(self.folder)
+            files = _entries(self.folder, known)
             manifest = build_manifest(contents, files, _formats(formats, files))
             write_atomically(self.folder / MANIFEST_NAME, bytes_from_manifest(manifest))
             return self._finish()
@@ -228,9 +230,9 @@ class Draft:
             self._lock = None
 
 
-def _entries(folder: Path) -> tuple[FileEntry, ...]:
+def _entries(folder: Path, known: Sequence[FileEntry]) -> tuple[FileEntry, ...]:
     try:
-        return entries_of(folder)
+        return entries_of(folder, known)
     except ValidationError as error:
         raise ArtifactError(
             f"a file's name can't be published: {error}", where=str(folder), hint="rename it"

@@ -11,7 +11,9 @@ from converter.errors import UnsupportedError
 from converter.onnx_model.load import LoadedOnnx
 from converter.onnx_model.model import ValueType
 from converter.onnx_model.protos import type_proto
-from converter.onnx_model.save import ONE_FILE_BYTES, whole
+from converter.onnx_model.save import whole
+
+MESSAGE_LIMIT_BYTES = (1 << 31) - (1 << 20)  # a protobuf message stops at 2 GiB
 
 RANDOM = frozenset({
     "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
@@ -54,7 +56,7 @@ def with_outputs(loaded: LoadedOnnx, names: Sequence[str]) -> bytes:
     Raises: UnsupportedError if the model is too large to be one message.
     """
     size_bytes = sum(array.nbytes for array in loaded.constants.values())
-    if size_bytes > ONE_FILE_BYTES:
+    if size_bytes > MESSAGE_LIMIT_BYTES:
         raise UnsupportedError(
             f"{size_bytes / 1e9:.1f} GB of weights don't fit one message", hint="look into a part of the model"
         )

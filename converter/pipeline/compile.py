@@ -10,7 +10,7 @@ from converter.layers import LAYERS_FOLDER, layers_from_graph, write_layers
 from converter.lowering import REGISTRY, Registry, lower
 from converter.lowering.ops import load_all
 from converter.onnx_model import LoadedOnnx, OnnxModel, prepare
-from converter.tfjs.encodings import Encoding, encodings_used
+from converter.tfjs.encodings import ROUNDED, Encoding, encodings_used
 from converter.tfjs.graph import Graph, Ref
 from converter.tfjs.optable import needs_async
 from converter.tfjs.passes import optimise
@@ -18,7 +18,6 @@ from converter.tfjs.verify import verify
 from converter.tfjs.write import write
 
 GENERATOR = f"compat-export {__version__}"
-ROUNDED = "roundedWeights"  # of a graph's metadata: how many weights were rounded, by encoding
 
 
 @dataclass(frozen=True)

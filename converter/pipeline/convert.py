@@ -134,9 +134,10 @@ def convert(
         contents = _contents(resolved, source, compiled, proof, metrics, source_date_epoch).model_copy(
             update={"engine": resolved.config.engine, "identity": stamp["identity"], "repository": repository}
         )
-        statement = provenance(contents, entries_of(draft.folder), source.file.sha256 or "")
+        entries = entries_of(draft.folder)
+        statement = provenance(contents, entries, source.file.sha256 or "")
         (draft.folder / PROVENANCE_NAME).write_bytes(canonical_json(statement))
-        artifact = draft.publish(contents, _formats(source, config, draft.folder))
+        artifact = draft.publish(contents, _formats(source, config, draft.folder), entries)
     emit(StepFinished("publish", str(artifact.folder)))
     return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None, choice.trials)
 

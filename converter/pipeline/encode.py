@@ -29,6 +29,8 @@ def choose_encodings(
     Raises: ConfigError if a pattern fits no weight; BudgetError if even float32 is further off than `max_error`.
     """
     settings = resolved.config.weights
+    if settings.encoding == "float32" and not settings.tensors:
+        return Choice()
     weights = _weights(compiled)
     pinned = _pinned(weights, settings)
     if settings.encoding != "auto":

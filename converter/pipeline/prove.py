@@ -10,11 +10,11 @@ from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
 from converter.parity.run import Candidate, OnOutputs, Progress, Reference, check_parity, compute_reference
 from converter.parity.verdict import ParityReport
-from converter.pipeline.compile import ROUNDED
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted
 from converter.runtimes import RUNTIME_NAMES, RuntimePool
 from converter.runtimes.base import Runtime
 from converter.runtimes.catalog import BROWSER_RUNTIMES, LAYERS_RUNTIMES, NODE_RUNTIMES
+from converter.tfjs.encodings import ROUNDED
 
 NODE_DEFAULT = ("tfjs-cpu@node", "tfjs-wasm@node")
 CHROMIUM_DEFAULT = ("tfjs-wasm@chromium", "tfjs-webgl@chromium")

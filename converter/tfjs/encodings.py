@@ -11,6 +11,7 @@ from converter.tfjs.graph import Graph
 
 Encoding = Literal["float32", "float16", "uint16", "uint8"]
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+ROUNDED = "roundedWeights"  # of a graph's metadata: how many weights were rounded, by encoding
 MIN_ELEMENTS = 256  # of a weight that is worth rounding; the smaller ones are scales, biases and statistics
 
 _LEVELS = {"uint8": 255, "uint16": 65535}

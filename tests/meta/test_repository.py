@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MACHINE_PATH = re.compile(r"(?<![\w.$~*}-])/(?:home|root|Users|work|tmp)/[\w.]")
+FOLDERS = ("home", "root", "Users", "work", "tmp")
+MACHINE_PATH = re.compile(rf"(?<![\w.$~*}}-])/(?:{'|'.join(FOLDERS)})/[\w.]")
 PIN = re.compile(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+")
 NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -33,14 +34,18 @@ def test_no_file_names_a_folder_of_this_machine() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("text", [" /home/" + "me", "(/root/" + ".cache)", "'/work/" + "x'", "=/tmp/" + "a"])
-def test_folders_of_a_machine_are_found(text: str) -> None:
-    assert MACHINE_PATH.search(text)
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("before", [" ", "(", "'", "=", ""])
+def test_folders_of_a_machine_are_found(folder: str, before: str) -> None:
+    assert MACHINE_PATH.search(f"{before}/{folder}/x")
+    assert MACHINE_PATH.search(f"{before}/{folder}/.x")
 
 
-@pytest.mark.parametrize("text", ["~/work/x", "a/home/b", "//host/tmp/", "/homework", "{root}/work/a"])
-def test_other_paths_are_let_be(text: str) -> None:
-    assert not MACHINE_PATH.search(text)
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("before", ["~", "a", "//host", "{root}", "$HOME", "-", "."])
+def test_other_paths_are_let_be(folder: str, before: str) -> None:
+    assert not MACHINE_PATH.search(f"{before}/{folder}/x")
+    assert not MACHINE_PATH.search(f" /{folder}x/y")
 
 
 def test_no_workflow_files() -> None:

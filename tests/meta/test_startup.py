@@ -27,7 +27,7 @@ COMMANDS = (
     "config",
     "config show",
 )
-COMMANDS += ("list", "show", "diff", "gc")
+COMMANDS += ("list", "show", "diff", "gc", "client", "client types", "client bundle")
 HELPS = [["--help"], ["--version"], *([*name.split(), "--help"] for name in COMMANDS)]
 MODEL = """
 <ir_version: 10, opset_import: ["" : 18]>
@@ -57,6 +57,14 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 def test_config_show_loads_nothing_heavy() -> None:
     config = Path(__file__).parents[2] / "configs" / "compatibility.yaml"
     assert loaded_by("config", "show", config, "--json") & HEAVY == set()
+
+
+@pytest.mark.parametrize("module", ["verify", "bench", "release"])
+def test_what_needs_no_compiler_loads_none(module: str) -> None:
+    program = f"import converter.pipeline.{module}, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert f"converter.pipeline.{module}" in loaded
+    assert not set(loaded) & {"torch", "onnx", "onnxruntime", "converter.lowering"}
 
 
 def test_conversion_from_onnx_loads_no_torch(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from converter.artifact.files import entries_of
 from converter.artifact.store import Draft, FormatPlan, ensure_free, open_artifact, verify_files
 from converter.artifact.vectors import load_vectors
 from converter.errors import ArtifactError, InternalError
@@ -194,6 +195,17 @@ def test_a_draft_with_anything_but_files_is_refused(root, tmp_path, contents_fac
         publish_one(root, contents_factory(), prepare=lambda folder: add(folder / "extra", tmp_path))
     assert caught.value.exit_code == 6
     assert names(root) == []
+
+
+def test_a_file_that_changed_since_it_was_hashed_is_found_out(root, contents_factory):
+    contents = contents_factory()
+    with Draft(root, contents.name, contents.version) as draft:
+        (draft.folder / "model.onnx").write_bytes(b"first")
+        known = entries_of(draft.folder)
+        (draft.folder / "model.onnx").write_bytes(b"other")
+        with pytest.raises(ArtifactError, match=r"model\.onnx"):
+            draft.publish(contents, ONNX_ONLY, known)
+    assert not (root / contents.name / contents.version).exists()
 
 
 def test_a_file_name_that_can_not_be_published_is_refused(root, contents_factory):
