@@ -233,6 +233,8 @@ class Config(_Strict):
     """Everything that decides what one model's artifact holds.
 
     `also` names formats beside ONNX and the TF.js graph model: `layers` is what `tf.loadLayersModel` loads.
+    `without_passes` names passes of the compiler to leave out, to find out what one does; `*` stands for any text, and
+    `all` for every pass that graphs are right without.
     """
 
     name: str = Field(pattern=NAME_PATTERN)
@@ -241,6 +243,7 @@ class Config(_Strict):
     engine: Literal["direct"] = "direct"
     artifacts: Path = Path("artifacts")
     also: tuple[AlsoFormat, ...] = ()
+    without_passes: tuple[str, ...] = ()
     model: ModelSection = ModelSection()
     features: tuple[Feature, ...] = ()
     data: DataSection = DataSection()

@@ -15,6 +15,7 @@ from converter.cli.options import (
     JsonOption,
     QuietOption,
     RuntimesOption,
+    WithoutPassOption,
     bindings_from_texts,
     input_from_text,
     names_from_list,
@@ -126,6 +127,7 @@ def convert(
             rich_help_panel=EXPORT,
         ),
     ] = None,
+    without_passes: WithoutPassOption = None,
     source_date_epoch: Annotated[
         int | None,
         typer.Option(
@@ -171,6 +173,7 @@ def convert(
             "version": version,
             "artifacts": artifacts and artifacts.absolute(),
             "also": names_from_list(also, "--also"),
+            "without_passes": without_passes or None,
             "model.factory": factory,
             "model.kwargs": None if kwargs is None else object_from_json(kwargs, "--kwargs"),
             "inputs": [input_from_text(text) for text in inputs or ()] or None,

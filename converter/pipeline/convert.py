@@ -50,6 +50,7 @@ from converter.report.page import html_from_facts
 from converter.report.spread import SpreadCollector
 from converter.runtimes import RuntimePool
 from converter.runtimes.catalog import LAYERS_RUNTIMES
+from converter.tfjs.passes import passes_named
 
 WEIGHTS_NAME = f"model.onnx{DATA_SUFFIX}"
 METRICS_HINT = "train the model to what the budget asks for (compat-export train), or change the budget"
@@ -97,12 +98,14 @@ def convert(
     config = resolved.config
     root = resolved.path(config.artifacts)
     ensure_free(root, config.name, config.version)
+    without_passes = passes_named(config.without_passes)
     source = bound(open_source(resolved, emit=emit), bind or {})
     record = record_of(resolved, source.checkpoint.sha256 if source.checkpoint else None)
     metrics = record.evaluation.metrics if record else None
     raise_if_exceeded(exceeded_metrics(config.budgets, metrics), hint=METRICS_HINT)
     emit(StepStarted("compile"))
-    compiled = compile_onnx(source.onnx, shapes={spec.name: spec.shape for spec in source.inputs})
+    shapes = {spec.name: spec.shape for spec in source.inputs}
+    compiled = compile_onnx(source.onnx, shapes=shapes, skip_passes=without_passes)
     emit(StepFinished("compile", f"{sum(compiled.graph.count_ops().values())} TF.js nodes"))
     repository = repository_of(resolved.root)
     stamp = _stamp(resolved, source, repository)
