@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from converter.errors import ConfigError
@@ -319,6 +318,8 @@ def resolve(file: Path | None, flags: Mapping[str, Any]) -> ResolvedConfig:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    import yaml
+
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from converter.artifact.versions import Part
     from converter.pipeline.convert import ConvertOutcome
-    from converter.pipeline.encode_search import Trial
+    from converter.pipeline.encode_choice import Trial
 
 CONFIGS = {".yaml", ".yml"}
 NEEDS_FACTORY = {".pth", ".pt", ".safetensors"}
