@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from converter.errors import ConfigError
@@ -233,6 +232,8 @@ class Config(_Strict):
     """Everything that decides what one model's artifact holds.
 
     `also` names formats beside ONNX and the TF.js graph model: `layers` is what `tf.loadLayersModel` loads.
+    `without_passes` names passes of the compiler to leave out, to find out what one does; `*` stands for any text, and
+    `all` for every pass that graphs are right without.
     """
 
     name: str = Field(pattern=NAME_PATTERN)
@@ -241,6 +242,7 @@ class Config(_Strict):
     engine: Literal["direct"] = "direct"
     artifacts: Path = Path("artifacts")
     also: tuple[AlsoFormat, ...] = ()
+    without_passes: tuple[str, ...] = ()
     model: ModelSection = ModelSection()
     features: tuple[Feature, ...] = ()
     data: DataSection = DataSection()
@@ -316,6 +318,8 @@ def resolve(file: Path | None, flags: Mapping[str, Any]) -> ResolvedConfig:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    import yaml
+
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:

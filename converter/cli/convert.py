@@ -15,6 +15,7 @@ from converter.cli.options import (
     JsonOption,
     QuietOption,
     RuntimesOption,
+    WithoutPassOption,
     bindings_from_texts,
     input_from_text,
     names_from_list,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from converter.artifact.versions import Part
     from converter.pipeline.convert import ConvertOutcome
-    from converter.pipeline.encode_search import Trial
+    from converter.pipeline.encode_choice import Trial
 
 CONFIGS = {".yaml", ".yml"}
 NEEDS_FACTORY = {".pth", ".pt", ".safetensors"}
@@ -126,6 +127,7 @@ def convert(
             rich_help_panel=EXPORT,
         ),
     ] = None,
+    without_passes: WithoutPassOption = None,
     source_date_epoch: Annotated[
         int | None,
         typer.Option(
@@ -171,6 +173,7 @@ def convert(
             "version": version,
             "artifacts": artifacts and artifacts.absolute(),
             "also": names_from_list(also, "--also"),
+            "without_passes": without_passes or None,
             "model.factory": factory,
             "model.kwargs": None if kwargs is None else object_from_json(kwargs, "--kwargs"),
             "inputs": [input_from_text(text) for text in inputs or ()] or None,
