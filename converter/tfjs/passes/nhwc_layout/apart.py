@@ -4,11 +4,11 @@ GroupNorm in NHWC is the pattern: its statistics are those of channels and space
 the one back everything works on each element. Flattening before a product is another: its constant's rows move.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from converter.tfjs.graph import Node, Ref
+from converter.tfjs.graph import Dim, Node, Ref
 from converter.tfjs.passes.families import BROADCASTING, UNARY
 from converter.tfjs.passes.nhwc_layout.groups import regrouped
 from converter.tfjs.passes.nhwc_layout.lazy import Layout
@@ -52,11 +52,11 @@ def _goes_on(rw: Rewrite, node: Node, old: Ref, parts: Parts) -> bool:
 
 
 def _reduced(rw: Rewrite, node: Node, parts: Parts) -> list[int]:
-    """The axes of the value moved that a reduction reduces; none if only the running graph knows them."""
+    """The parts that a reduction reduces; none if only the running graph knows them."""
     axes = rw.known(node.inputs[1])
     rank = len(parts.counts)
-    whole = [] if axes is None else [int(axis) % rank for axis in axes.ravel()]
-    return sorted(parts.perm[part] for axis in whole for part in parts.of_axis(axis))
+    whole = [] if axes is None else sorted({int(axis) % rank for axis in axes.ravel()})
+    return [part for axis in whole for part in parts.of_axis(axis)]
 
 
 def _ends(rw: Rewrite, node: Node, old: Ref, parts: Parts) -> bool:
@@ -92,15 +92,17 @@ def _is_uniform(rw: Rewrite, old: Ref) -> bool:
 
 
 def part(layout: Layout, node: Node) -> bool:
-    """Reshape: cut where its axes lie apart, if what follows allows."""
+    """Reshape: nothing is done where what follows can do with the axes as they are."""
     lazy = layout.lazy(node.inputs[0])
     parts = None if lazy is None else parts_of_reshape(layout.rw, node, lazy.perm)
-    operand = None if parts is None else reshape_operand(moved(parts.dims, inverse(parts.perm)))
-    if lazy is None or parts is None or operand is None:
+    if lazy is None or parts is None:
         return False
-    base = layout.rw.emit("Reshape", lazy.base, layout.rw.param(operand), name=f"{node.name}/nhwc")
-    layout.parts[Ref(node.name)] = (base, parts)
+    layout.parts[Ref(node.name)] = (lazy.base, parts)
     return True
+
+
+def _is_whole(layout: Layout, old: Ref, parts: Parts) -> bool:
+    return layout.rw.old_type(old).shape == parts.shape
 
 
 def _elementwise(layout: Layout, node: Node) -> bool:
@@ -109,21 +111,64 @@ def _elementwise(layout: Layout, node: Node) -> bool:
 
 
 def _brought(layout: Layout, node: Node, index: int, parts: Parts) -> Ref:
-    """An operand in parts: one that is already, an argument, or a constant."""
-    old = node.inputs[index]
+    """An operand as the result is held: one of the same kind, an argument, or a constant."""
+    old, is_whole = node.inputs[index], _is_whole(layout, Ref(node.name), parts)
     if old in layout.parts:
-        return layout.parts[old][0]
+        base = layout.parts[old][0]
+        return _widened(layout, old, base, parts) if is_whole and not _is_whole(layout, old, parts) else base
     array = layout.rw.known(old)
     if array is None or array.ndim == 0 or node.op in _UNARY:
         return layout.rw.operand(node, index)
     wide = array.reshape((1,) * (len(parts.shape) - array.ndim) + array.shape)
-    cut = wide.reshape([dim for dim in parts.dims_of(wide.shape) or () if isinstance(dim, int)])
-    return layout.rw.data(np.ascontiguousarray(np.transpose(cut, inverse(parts.perm))), name=f"{old.node}/nhwc")
+    dims = [dim for dim in parts.dims_of(wide.shape) or () if isinstance(dim, int)]
+    held = np.transpose(wide.reshape(dims), inverse(parts.perm))
+    if is_whole:
+        repeats, operand = _widening(dims, parts, parts.rank)
+        held = np.tile(held, repeats).reshape(operand)
+    return layout.rw.data(np.ascontiguousarray(held), name=f"{old.node}/nhwc")
+
+
+def _widened(layout: Layout, old: Ref, base: Ref, parts: Parts) -> Ref:
+    """A reduced value with the axes that whole ones have."""
+    repeats, operand = _widening(parts.dims_of(layout.rw.old_type(old).shape) or (), parts, parts.rank)
+    if any(repeat > 1 for repeat in repeats):
+        base = layout.rw.emit("Tile", base, layout.rw.param(repeats), name=f"{old.node}/nhwc")
+    return layout.rw.emit("Reshape", base, layout.rw.param(operand), name=f"{old.node}/nhwc")
+
+
+def _widening(dims: Sequence[Dim], parts: Parts, rank: int) -> tuple[list[int], list[int]]:
+    """How often to repeat each axis of a value in parts, and what a Reshape then takes."""
+    repeats, shape = [1] * len(dims), [1] * rank
+    for run in parts.runs:
+        if all(dims[k] == 1 for k in run.parts):
+            continue
+        for axis, dim in zip(run.axes, run.dims, strict=True):
+            shape[axis] = dim if isinstance(dim, int) else -1
+        for k in run.parts:
+            full = parts.dims[k]
+            repeats[parts.perm[k]] = full if dims[k] == 1 and isinstance(full, int) else 1
+    return repeats, shape
 
 
 def _reduce(layout: Layout, node: Node) -> bool:
+    """Whole axes first, then what is left in parts."""
     base, parts = layout.parts[node.inputs[0]]
-    return _emit(layout, node, parts, base, layout.rw.param(_reduced(layout.rw, node, parts)))
+    gone = _reduced(layout.rw, node, parts)
+    if _is_whole(layout, node.inputs[0], parts):
+        runs = [run for run in parts.runs if set(run.parts) <= set(gone)]
+        axes = sorted(axis for run in runs for axis in run.axes)
+        if axes:
+            base = layout.rw.emit(node.op, base, layout.rw.param(axes), name=f"{node.name}/nhwc", **node.attrs)
+        gone = [k for k in gone if not any(k in run.parts for run in runs)]
+        ones = {k for run in runs for k in run.parts}
+        left = [1 if k in ones else dim for k, dim in enumerate(parts.dims)]
+        operand = reshape_operand(moved(left, inverse(parts.perm)))
+        base = layout.rw.emit("Reshape", base, layout.rw.param(operand or []), name=f"{node.name}/nhwc")
+    if gone:
+        axes = sorted(parts.perm[k] for k in gone)
+        base = layout.rw.emit(node.op, base, layout.rw.param(axes), name=f"{node.name}/nhwc", **node.attrs)
+    layout.parts[Ref(node.name)] = (base, parts)
+    return True
 
 
 def _emit(layout: Layout, node: Node, parts: Parts, *operands: Ref) -> bool:
@@ -147,21 +192,24 @@ def _reshape(layout: Layout, node: Node) -> bool:
 def _multiply(layout: Layout, node: Node) -> bool:
     """A product with a constant, whose rows take the order of the parts."""
     base, parts = layout.parts[node.inputs[0]]
-    flat = layout.rw.emit(
-        "Reshape", base, layout.rw.param(reshape_operand(parts.shape) or []), name=f"{node.name}/nhwc"
-    )
+    operand = layout.rw.param(reshape_operand(parts.shape) or [])
+    flat = layout.rw.emit("Reshape", base, operand, name=f"{node.name}/nhwc")
     right = node.inputs[1]
     matrix = layout.rw.known(right)
     if matrix is None:
         return layout.rw.put(node, node.op, flat, layout.rw.operand(node, 1), **node.attrs)
-    rows = int(bool(node.attrs.get("transpose_b") or node.attrs.get("adj_y")))
-    columns = matrix.T if rows else matrix
-    dims = [parts.dims[k] for k in parts.of_axis(1)]
-    order = sorted(range(len(dims)), key=[parts.perm[k] for k in parts.of_axis(1)].__getitem__)
-    cut = columns.reshape(*(dim for dim in dims if isinstance(dim, int)), -1).transpose(*order, len(dims))
-    ordered = cut.reshape(columns.shape)
-    data = layout.rw.data(np.ascontiguousarray(ordered.T if rows else ordered), name=f"{right.node}/nhwc")
+    is_turned = bool(node.attrs.get("transpose_b") or node.attrs.get("adj_y"))
+    ordered = _ordered_rows(matrix.T if is_turned else matrix, parts)
+    data = layout.rw.data(np.ascontiguousarray(ordered.T if is_turned else ordered), name=f"{right.node}/nhwc")
     return layout.rw.put(node, node.op, flat, data, **node.attrs)
+
+
+def _ordered_rows(matrix: np.ndarray, parts: Parts) -> np.ndarray:
+    own = parts.of_axis(1)
+    dims = [dim for dim in (parts.dims[k] for k in own) if isinstance(dim, int)]
+    order = sorted(range(len(own)), key=lambda at: parts.perm[own[at]])
+    cut = matrix.reshape(*dims, -1).transpose(*order, len(dims))
+    return cut.reshape(matrix.shape)
 
 
 APART: Mapping[str, Callable[[Layout, Node], bool]] = {

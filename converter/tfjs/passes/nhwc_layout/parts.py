@@ -7,21 +7,32 @@ from typing import NamedTuple
 
 from converter.tfjs.graph import Dim, Shape
 from converter.tfjs.passes.nhwc_layout.groups import Group, matching_groups
-from converter.tfjs.permute import Perm, inverse, is_identity, moved, reshape_operand
+from converter.tfjs.permute import Perm, inverse, is_identity, moved
 
 _HIGHEST_RANK = 4  # up to which every backend can do everything
+
+
+class Run(NamedTuple):
+    """Parts that make up axes which lie side by side in the value moved."""
+
+    parts: tuple[int, ...]
+    axes: tuple[int, ...]
+    dims: tuple[Dim, ...]
 
 
 class Parts(NamedTuple):
     """How the axes of a value are cut: sizes of the parts in the order of the axes, and how many each axis has.
 
-    Part k is axis `perm[k]` of the value moved.
+    A value that is reduced is held in parts, of which part k is axis `perm[k]`. A whole one stays as it was before the
+    Reshape, in axes that `runs` names, the others having size 1.
     """
 
     shape: tuple[Dim, ...]
     dims: tuple[Dim, ...]
     counts: tuple[int, ...]
     perm: Perm
+    runs: tuple[Run, ...]
+    rank: int  # of a whole value
 
     def of_axis(self, axis: int) -> range:
         """The parts of an axis."""
@@ -39,12 +50,12 @@ class Parts(NamedTuple):
 
 class _Cut(NamedTuple):
     size: Dim
-    place: int
+    run: tuple[int, ...]
     axis: int
 
 
 def parted(old: Shape, new: Shape, perm: Sequence[int]) -> Parts | None:
-    """The fewest parts in which a value that owes `perm` can be reshaped where it is, None if there are none."""
+    """The fewest parts in which both sides of a Reshape of a value that owes `perm` can be, None if there are none."""
     groups = None if old is None or new is None else matching_groups(old, new)
     if old is None or new is None or groups is None:
         return None
@@ -55,22 +66,23 @@ def parted(old: Shape, new: Shape, perm: Sequence[int]) -> Parts | None:
         if (found := _cuts(group, old, new, places)) is None:
             return None
         cuts += found
-    order = sorted(range(len(cuts)), key=lambda k: (cuts[k].place, k))
+    order = sorted(range(len(cuts)), key=lambda k: (places[cuts[k].run[0]], k))
+    if len(cuts) > _HIGHEST_RANK or is_identity(order):
+        return None
+    dims = tuple(cut.size for cut in cuts)
     counts = tuple(sum(1 for cut in cuts if cut.axis == axis) for axis in range(len(new)))
-    parts = Parts(new, tuple(cut.size for cut in cuts), counts, tuple(inverse(order)))
-    is_useful = (
-        len(cuts) <= _HIGHEST_RANK
-        and not is_identity(parts.perm)
-        and reshape_operand(moved(parts.dims, inverse(order))) is not None
-    )
-    return parts if is_useful else None
+    runs = [
+        Run(tuple(k for k in order if cuts[k].run == run), tuple(perm[axis] for axis in run), moved(old, run))
+        for run in dict.fromkeys(cuts[k].run for k in order)
+    ]
+    return Parts(new, dims, counts, inverse(order), tuple(runs), len(old))
 
 
 def _cuts(group: Group, old: Sequence[Dim], new: Sequence[Dim], places: dict[int, int]) -> list[_Cut] | None:
     """The parts of axes that hold the same elements, None if their sizes don't divide each other."""
     axes = [axis for axis in group.new if new[axis] != 1]
     if len(group.old) == len(axes) == 1:
-        return [_Cut(new[axes[0]], places[group.old[0]], axes[0])]
+        return [_Cut(new[axes[0]], (group.old[0],), axes[0])]
     runs = _runs(group.old, places)
     before = _ends([_size(old, run) for run in runs])
     behind = _ends([_size(new, [axis]) for axis in axes])
@@ -81,7 +93,7 @@ def _cuts(group: Group, old: Sequence[Dim], new: Sequence[Dim], places: dict[int
             return None
         run = next(run for run, limit in zip(runs, before, strict=True) if limit >= end)
         axis = next(axis for axis, limit in zip(axes, behind, strict=True) if limit >= end)
-        found.append(_Cut(end // start, places[run[0]], axis))
+        found.append(_Cut(end // start, tuple(run), axis))
     return found
 
 
