@@ -38,6 +38,7 @@ from converter.pipeline.compile import Compiled, compile_onnx, write_also, write
 from converter.pipeline.encode import choose_encodings, with_weights_tolerance
 from converter.pipeline.encode_search import Trial
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
+from converter.pipeline.layout import in_layout
 from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of
 from converter.pipeline.reference import reference_runtime, samples_of
 from converter.pipeline.report import REPORT_NAME, OnFacts, proof_facts, spreads_of
@@ -97,7 +98,7 @@ def convert(
     config = resolved.config
     root = resolved.path(config.artifacts)
     ensure_free(root, config.name, config.version)
-    source = bound(open_source(resolved, emit=emit), bind or {})
+    source = in_layout(bound(open_source(resolved, emit=emit), bind or {}), config.input_layout)
     record = record_of(resolved, source.checkpoint.sha256 if source.checkpoint else None)
     metrics = record.evaluation.metrics if record else None
     raise_if_exceeded(exceeded_metrics(config.budgets, metrics), hint=METRICS_HINT)
