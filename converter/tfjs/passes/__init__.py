@@ -13,6 +13,8 @@ from converter.tfjs.passes.fold_constants import fold_constants
 from converter.tfjs.passes.fuse_bias_activation import fuse_bias_activation
 from converter.tfjs.passes.nhwc_layout import nhwc_layout
 from converter.tfjs.passes.part_host_values import part_host_values
+from converter.tfjs.passes.pool_means import pool_means
+from converter.tfjs.passes.scale_by_convolution import scale_by_convolution
 from converter.tfjs.passes.settle_casts import settle_casts
 from converter.tfjs.passes.simplify import simplify
 from converter.tfjs.passes.transpose_constants import transpose_constants
@@ -29,7 +31,9 @@ PASSES: dict[str, Pass] = {
     "transpose-constants": transpose_constants,
     "flatten-products": flatten_products,
     "simplify-again": simplify,
+    "pool-means": pool_means,
     "fold-batch-norm": fold_batch_norm,
+    "scale-by-convolution": scale_by_convolution,
     "fuse-bias-activation": fuse_bias_activation,
     "common-subexpressions": common_subexpressions,
     "settle-casts": settle_casts,
