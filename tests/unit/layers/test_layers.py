@@ -97,7 +97,7 @@ CHAINS: dict[str, tuple[Shape, list[nn.Module], list[str]]] = {
     "dilated": (IMAGE, [nn.Conv2d(3, 4, 3, dilation=2), nn.AvgPool2d(2), nn.BatchNorm2d(4)], ["Permute", "Conv2D",
                 "AveragePooling2D", "BatchNormalization", "Permute"]),
     "global-pools": (IMAGE, [nn.Conv2d(3, 4, 3), nn.Hardtanh(0, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten()], ["Permute",
-                     "Conv2D", "ReLU", "Reshape", "GlobalAveragePooling1D", "Reshape", "Flatten"]),
+                     "Conv2D", "ReLU", "AveragePooling2D", "Flatten"]),
     "sound": (
         SOUND,
         [
