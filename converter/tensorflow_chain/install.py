@@ -149,7 +149,7 @@ def _build(engine: Engine, draft: Path, settings: dict[str, str], python: Path |
     version = _python_version(engine, draft)
     uv("packages", "pip", "sync", "--python", python_of(draft), *_BY_THE_LOCK, engine.lock)
     tell("check", "")
-    if fault := damage(draft, engine.versions()) or _import_fault(engine, draft):
+    if fault := damage(draft, engine.versions()) or _import_fault(engine, draft, handle):
         raise EngineMissing(f"the engine {engine.name} was built, and does not work: {fault}", where=str(draft.parent))
     write_atomically(draft / MARKER, canonical_json(marker_of(engine, version)))
 
@@ -176,8 +176,11 @@ def _python_version(engine: Engine, draft: Path) -> str:
     return version
 
 
-def _import_fault(engine: Engine, draft: Path) -> str:
-    """Why an environment can't import what it is for, in its own words; nothing if it can."""
+def _import_fault(engine: Engine, draft: Path, handle: int) -> str:
+    """Why an environment can't import what it is for, in its own words; nothing if it can.
+
+    Who imports keeps the handle open, so that even where we were killed nobody else writes there meanwhile.
+    """
     program = "; ".join(f"import {module}" for module in engine.imports)
     try:
         done = subprocess.run(
@@ -188,6 +191,7 @@ def _import_fault(engine: Engine, draft: Path) -> str:
             text=True,
             errors="replace",
             timeout=CHECK_TIMEOUT_S,
+            pass_fds=(handle,),
         )
     except subprocess.TimeoutExpired:
         return f"it didn't start in {CHECK_TIMEOUT_S} s"
