@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from gc import get_threshold, set_threshold
 
 import typer
 
@@ -13,6 +14,9 @@ from converter.cli.root import app
 from converter.errors import ConverterError, InternalError
 
 READER_GONE = 1  # as Rich and Typer end where the reader of the output has gone
+NEW_OBJECTS = 100_000
+"""Allocations before a search for garbage: what a command imports and builds stays, so that most find nothing."""
+
 REPORT = "please report this, with the output of the same command under `compat-export --debug`"
 
 
@@ -20,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line, print what it gives, and return its exit code; raises nothing."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     console = Console.for_arguments(arguments)
+    set_threshold(NEW_OBJECTS, *get_threshold()[1:])
     try:
         code = _run(arguments, console)
     except BrokenPipeError:

@@ -2,9 +2,11 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from converter import __version__
 from converter.artifact.files import entries_of
@@ -20,36 +22,29 @@ from converter.artifact.manifest import (
 )
 from converter.artifact.provenance import PROVENANCE_NAME, provenance
 from converter.artifact.store import Draft, FormatPlan, ensure_free
-from converter.artifact.vectors import Vectors, save_vectors
 from converter.config import Config, ResolvedConfig, TensorSpec
-from converter.errors import ConfigError
 from converter.fileio import canonical_json
-from converter.layers import LAYERS_FOLDER
 from converter.onnx_model import save
 from converter.onnx_model.save import DATA_SUFFIX
-from converter.parity.agreement import Agreement
-from converter.parity.inputs import Sample
-from converter.parity.run import Reference
-from converter.parity.verdict import ParityReport
 from converter.pipeline.bind import bound
 from converter.pipeline.budgets import exceeded_metrics, exceeded_size, raise_if_exceeded
-from converter.pipeline.card import write_card
-from converter.pipeline.compile import Compiled, compile_onnx, write_also, write_graph
+from converter.pipeline.compile import Compiled, also_folders, compile_onnx, write_also, write_graph
 from converter.pipeline.encode import choose_encodings, with_weights_tolerance
-from converter.pipeline.encode_search import Trial
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
-from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of
-from converter.pipeline.reference import reference_runtime, samples_of
-from converter.pipeline.report import REPORT_NAME, OnFacts, proof_facts, spreads_of
+from converter.pipeline.layout import in_layout
+from converter.pipeline.report import REPORT_NAME, OnFacts, proof_facts
 from converter.pipeline.repository import repository_of
 from converter.pipeline.source import Source, open_source
 from converter.pipeline.training_record import record_of, with_learned_features
 from converter.pipeline.types import CLIENT_FOLDER, write_types
 from converter.report.facts import Facts
 from converter.report.page import html_from_facts
-from converter.report.spread import SpreadCollector
-from converter.runtimes import RuntimePool
-from converter.runtimes.catalog import LAYERS_RUNTIMES
+from converter.tfjs.passes import passes_named
+
+if TYPE_CHECKING:
+    from converter.parity.verdict import ParityReport
+    from converter.pipeline.encode_choice import Trial
+    from converter.pipeline.prover import Proof, Prover
 
 WEIGHTS_NAME = f"model.onnx{DATA_SUFFIX}"
 METRICS_HINT = "train the model to what the budget asks for (compat-export train), or change the budget"
@@ -65,16 +60,8 @@ class ConvertOutcome:
 
     folder: Path
     manifest: Manifest
-    report: ParityReport | None
-    trials: tuple[Trial, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Proof:
-    report: ParityReport
-    samples: Sequence[Sample]
-    reference: Reference
-    spreads: SpreadCollector
+    report: "ParityReport | None"
+    trials: "tuple[Trial, ...]" = ()
 
 
 def convert(
@@ -97,31 +84,35 @@ def convert(
     config = resolved.config
     root = resolved.path(config.artifacts)
     ensure_free(root, config.name, config.version)
-    source = bound(open_source(resolved, emit=emit), bind or {})
+    without_passes = passes_named(config.without_passes)
+    source = in_layout(bound(open_source(resolved, emit=emit), bind or {}), config.input_layout)
     record = record_of(resolved, source.checkpoint.sha256 if source.checkpoint else None)
     metrics = record.evaluation.metrics if record else None
     raise_if_exceeded(exceeded_metrics(config.budgets, metrics), hint=METRICS_HINT)
     emit(StepStarted("compile"))
-    compiled = compile_onnx(source.onnx, shapes={spec.name: spec.shape for spec in source.inputs})
+    shapes = {spec.name: spec.shape for spec in source.inputs}
+    compiled = compile_onnx(source.onnx, shapes=shapes, skip_passes=without_passes)
     emit(StepFinished("compile", f"{sum(compiled.graph.count_ops().values())} TF.js nodes"))
     repository = repository_of(resolved.root)
     stamp = _stamp(resolved, source, repository)
     compiled.graph.metadata["artifact"] = stamp
-    with Draft(root, config.name, config.version) as draft:
+    needs_prover = prove_it or config.weights.encoding == "auto"
+    with (
+        Draft(root, config.name, config.version) as draft,
+        _proving(resolved, source, draft.folder, browser, emit) if needs_prover else nullcontext() as prover,
+    ):
         properties = {f"compat-export.{key}": text for key, text in stamp.items()}
         save(source.onnx, draft.folder / "model.onnx", properties)
-        choice = choose_encodings(resolved, source, compiled, draft.folder / "model.onnx", emit=emit)
+        choice = choose_encodings(config.weights, compiled, prover, emit=emit)
         files = write_graph(compiled, draft.folder / "tfjs", choice.encodings)
         fetched_bytes = sum(file.stat().st_size for file in files)
         write_also(compiled, config.also, draft.folder)
         raise_if_exceeded(exceeded_size(config.budgets, fetched_bytes), hint="allow more, or make the model smaller")
         if config.features:
             write_types(draft.folder / CLIENT_FOLDER, config.name, config.version, config.features)
-        proof = _prove(resolved, source, draft.folder, runtimes, browser, emit) if prove_it else None
+        proof = prover.prove(runtimes) if prover and prove_it else None
         if proof:
-            inputs = {sample.label: sample.inputs for sample in proof.samples}
-            save_vectors(draft.folder, Vectors(inputs, proof.reference.outputs))
-            (draft.folder / "parity.json").write_bytes(canonical_json(proof.report.as_json()))
+            proof.save(draft.folder)
         facts = replace(_facts(resolved, source, compiled, proof, draft.folder), encodings=choice.trials)
         if on_facts:
             on_facts(facts)
@@ -129,6 +120,8 @@ def convert(
             proof.report.raise_if_failed()
         (draft.folder / REPORT_NAME).write_text(html_from_facts(replace(facts, timings=())), encoding="utf-8")
         if record:
+            from converter.pipeline.card import write_card
+
             write_card(draft.folder, config, record)
         emit(StepStarted("publish"))
         contents = _contents(resolved, source, compiled, proof, metrics, source_date_epoch).model_copy(
@@ -142,44 +135,21 @@ def convert(
     return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None, choice.trials)
 
 
-def _prove(
-    resolved: ResolvedConfig,
-    source: Source,
-    folder: Path,
-    asked: tuple[str, ...] | None,
-    browser: Path | None,
-    emit: Emit,
-) -> _Proof:
-    settings = resolved.config.parity
-    samples = samples_of(resolved, source)
-    with RuntimePool(browser=browser) as pool:
-        names, not_run = _runtimes(pool, resolved.config, asked)
-        if source.module is None and "torch" in names:
-            raise ConfigError("an ONNX source has no PyTorch module", where="runtimes", hint="drop torch from the list")
-        reference = reference_of(reference_runtime(source, pool), folder / "model.onnx", samples, emit=emit)
-        models = {name: model_for(name, folder) for name in names}
-        agreement = Agreement.of(settings)
-        spreads = spreads_of(reference, agreement, models)
-        report = prove(pool, reference, models, samples, agreement, not_run=not_run, emit=emit, on_outputs=spreads)
-    return _Proof(report, samples, reference, spreads)
+@contextmanager
+def _proving(
+    resolved: ResolvedConfig, source: Source, folder: Path, browser: Path | None, emit: Emit
+) -> Iterator["Prover"]:
+    from converter.pipeline.prover import opened_prover
 
-
-def _runtimes(pool: RuntimePool, config: Config, asked: tuple[str, ...] | None) -> tuple[list[str], dict[str, str]]:
-    """The runtimes of the proof; none of its formats goes unproved, whatever list was asked for."""
-    has_layers = "layers" in config.also
-    names, not_run = choose_runtimes(
-        pool, asked or config.parity.runtimes, always=("onnxruntime",), has_layers=has_layers
-    )
-    if has_layers and not set(LAYERS_RUNTIMES) & set(names):
-        names.append(LAYERS_RUNTIMES[0])
-    return names, not_run
+    with opened_prover(resolved, source, folder, browser=browser, emit=emit) as prover:
+        yield prover
 
 
 def _contents(
     resolved: ResolvedConfig,
     source: Source,
     compiled: Compiled,
-    proof: _Proof | None,
+    proof: "Proof | None",
     metrics: dict[str, float] | None,
     source_date_epoch: int | None,
 ) -> Contents:
@@ -202,7 +172,7 @@ def _contents(
     )
 
 
-def _facts(resolved: ResolvedConfig, source: Source, compiled: Compiled, proof: _Proof | None, folder: Path) -> Facts:
+def _facts(resolved: ResolvedConfig, source: Source, compiled: Compiled, proof: "Proof | None", folder: Path) -> Facts:
     config = resolved.config
     inputs, outputs = ([one.model_dump(mode="json") for one in tensors] for tensors in _tensors(source, compiled))
     described = {
@@ -243,7 +213,7 @@ def _stamp(resolved: ResolvedConfig, source: Source, repository: Repository | No
     return {"name": resolved.config.name, "version": resolved.config.version, "identity": identity_of(made_from)}
 
 
-def _toolchain(source: Source, proof: _Proof | None) -> dict[str, str]:
+def _toolchain(source: Source, proof: "Proof | None") -> dict[str, str]:
     """The versions of everything that decided a byte or a verdict."""
     used = TOOLCHAIN if source.module is not None else ("numpy", "onnx")
     versions = {"compat-export": __version__, "python": platform.python_version()}
@@ -258,5 +228,5 @@ def _formats(source: Source, config: Config, folder: Path) -> list[FormatPlan]:
     if (folder / WEIGHTS_NAME).exists():
         onnx.append(FormatPlan("onnx-weights", WEIGHTS_NAME, parent="onnx"))
     types = [FormatPlan("types", CLIENT_FOLDER)] if config.features else []
-    layers = [FormatPlan(LAYERS_FOLDER, LAYERS_FOLDER, parent="tfjs")] if "layers" in config.also else []
-    return [source.file, *onnx, FormatPlan("tfjs", "tfjs", parent="onnx"), *layers, *types]
+    also = [FormatPlan(one, one, parent="tfjs") for one in also_folders(config.also)]
+    return [source.file, *onnx, FormatPlan("tfjs", "tfjs", parent="onnx"), *also, *types]

@@ -1,7 +1,9 @@
 """Named rewrites of a TF.js graph; each keeps it valid and its results the same."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from fnmatch import fnmatchcase
 
+from converter.errors import ConfigError
 from converter.tfjs.graph import Graph
 from converter.tfjs.passes.common_subexpressions import common_subexpressions
 from converter.tfjs.passes.dead_code import dead_code
@@ -11,6 +13,8 @@ from converter.tfjs.passes.fold_constants import fold_constants
 from converter.tfjs.passes.fuse_bias_activation import fuse_bias_activation
 from converter.tfjs.passes.nhwc_layout import nhwc_layout
 from converter.tfjs.passes.part_host_values import part_host_values
+from converter.tfjs.passes.pool_means import pool_means
+from converter.tfjs.passes.scale_by_convolution import scale_by_convolution
 from converter.tfjs.passes.settle_casts import settle_casts
 from converter.tfjs.passes.simplify import simplify
 from converter.tfjs.passes.transpose_constants import transpose_constants
@@ -27,7 +31,9 @@ PASSES: dict[str, Pass] = {
     "transpose-constants": transpose_constants,
     "flatten-products": flatten_products,
     "simplify-again": simplify,
+    "pool-means": pool_means,
     "fold-batch-norm": fold_batch_norm,
+    "scale-by-convolution": scale_by_convolution,
     "fuse-bias-activation": fuse_bias_activation,
     "common-subexpressions": common_subexpressions,
     "settle-casts": settle_casts,
@@ -38,6 +44,25 @@ PASSES: dict[str, Pass] = {
 
 REPAIRS = frozenset({"settle-casts", "widen-vectors", "part-host-values"})
 """The passes that a backend needs to compute rightly, or at all; the others only make graphs smaller and quicker."""
+
+
+ALL = "all"
+
+
+def passes_named(patterns: Iterable[str]) -> frozenset[str]:
+    """The passes that patterns fit (`*` stands for any text); `all` has every one but the repairs.
+
+    Raises: ConfigError if a pattern fits no pass.
+    """
+    found: set[str] = set()
+    for pattern in patterns:
+        names = PASSES.keys() - REPAIRS if pattern == ALL else {name for name in PASSES if fnmatchcase(name, pattern)}
+        if not names:
+            raise ConfigError(
+                f"there is no pass {pattern}", where="without_passes", hint=f"choose from {', '.join(PASSES)}, or {ALL}"
+            )
+        found |= names
+    return frozenset(found)
 
 
 def optimise(graph: Graph, *, skip: Collection[str] = (), on_pass: Callable[[str, Graph], None] | None = None) -> Graph:

@@ -89,15 +89,15 @@ CHAINS: dict[str, tuple[Shape, list[nn.Module], list[str]]] = {
             nn.Conv2d(8, 16, (3, 2), stride=2, groups=8), nn.LeakyReLU(0.2), nn.Conv2d(16, 4, 1),
             nn.Flatten(), nn.Linear(4 * 2 * 3, 10), nn.Softmax(-1),
         ],
-        ["Permute", "ZeroPadding2D", "Conv2D", "MaxPooling2D", "DepthwiseConv2D", "LeakyReLU", "Conv2D", "Permute",
-         "Flatten", "Dense", "Activation"],
+        ["Permute", "ZeroPadding2D", "Conv2D", "MaxPooling2D", "DepthwiseConv2D", "LeakyReLU", "Conv2D", "Flatten",
+         "Dense", "Activation"],
     ),
     "prelu": (IMAGE, [nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.PReLU(4)], ["Permute", "ZeroPadding2D", "Conv2D",
               "PReLU", "Permute"]),
     "dilated": (IMAGE, [nn.Conv2d(3, 4, 3, dilation=2), nn.AvgPool2d(2), nn.BatchNorm2d(4)], ["Permute", "Conv2D",
                 "AveragePooling2D", "BatchNormalization", "Permute"]),
     "global-pools": (IMAGE, [nn.Conv2d(3, 4, 3), nn.Hardtanh(0, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten()], ["Permute",
-                     "Conv2D", "ReLU", "Reshape", "GlobalAveragePooling1D", "Reshape", "Flatten"]),
+                     "Conv2D", "ReLU", "AveragePooling2D", "Flatten"]),
     "sound": (
         SOUND,
         [
