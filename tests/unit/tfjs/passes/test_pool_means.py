@@ -26,13 +26,22 @@ def test_the_dimensions_are_dropped_by_a_reshape(pool):
     assert_same(pool, graph, after)
 
 
+@pytest.mark.parametrize("keep_dims", [True, False])
+def test_a_large_map_is_pooled_in_two_steps(pool, keep_dims):
+    net = Net()
+    graph = net.done(y=mean(net, net.input("x", 1, 65, 64, 2), [1, 2], keep_dims))
+    after = pool_means(graph)
+    assert ops(after)["AvgPool"] == 2
+    assert_same(pool, graph, after)
+
+
 STAYING = {
     "channels": lambda net: mean(net, net.input("x", 2, 5, 7, 3), [2, 3]),
     "one-axis": lambda net: mean(net, net.input("x", 2, 5, 7, 3), [1]),
     "all": lambda net: mean(net, net.input("x", 2, 5, 7, 3), [0, 1, 2]),
     "dynamic": lambda net: mean(net, net.input("x", 2, "h", 7, 3), [1, 2]),
     "one-place": lambda net: mean(net, net.input("x", 2, 1, 1, 3), [1, 2]),
-    "large": lambda net: mean(net, net.input("x", 1, 65, 64, 1), [1, 2]),
+    "large": lambda net: mean(net, net.input("x", 1, 4097, 2, 1), [1, 2]),
     "rank": lambda net: mean(net, net.input("x", 2, 5, 7), [1, 2]),
     "no-mean": lambda net: net("Max", net.input("x", 2, 5, 7, 3), net.param([1, 2]), keep_dims=True),
 }
