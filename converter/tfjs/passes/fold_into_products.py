@@ -40,6 +40,7 @@ class _Folding:
         self.rw = rw
         self.kept: dict[Ref, _Affine] = {}
         self._absorbed: dict[tuple[Ref, bool], bool] = {}
+        self._of_products: set[Ref] = set()
 
     def visit(self, node: Node) -> bool:
         if node.op in _STEPS:
@@ -64,15 +65,20 @@ class _Folding:
             if vector is None or self.rw.known(old) is not None or self.rw.old_type(old) != node.outputs[0]:
                 continue
             before = self._before(old, len(vector))
-            return None if before is None else _stepped(before, node, vector)
+            if before is None:
+                self._of_products.add(Ref(node.name))
+                return None
+            return _stepped(before, node, vector)
         return None
 
     def _before(self, old: Ref, depth: int) -> _Affine | None:
-        """What an old value is so far; None if it is a product itself, which can take in what follows."""
+        """What an old value is so far; None if it is a product with steps, which itself can take in what follows."""
         if old in self.kept and self.kept[old].reshaped is None:
             return self.kept[old]
         producer = self.rw.source.nodes[old.node]
         if producer.op in _PRODUCTS and self.rw.known(producer.inputs[_FILTER]) is not None:
+            self._of_products.add(old)
+        if old in self._of_products:
             return None
         return _Affine(old, np.ones(depth), np.zeros(depth), old)
 

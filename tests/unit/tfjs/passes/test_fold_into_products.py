@@ -112,6 +112,11 @@ def a_product_before(net):
     )
 
 
+def a_scaled_product_before(net):
+    y = affine(net, net.conv(net.input("x", 1, 5, 6, 2), (3, 3, 2, 4)))
+    return net.conv(y, (1, 1, 4, 3), padding="VALID")
+
+
 def reshaped_channels(net):
     return net("MatMul", net.reshape(net("Mul", net.input("x", 2, 6), net.normal(6)), 4, 3), net.normal(3, 2))
 
@@ -123,7 +128,8 @@ def overflowing(net):
 
 STAYING = [
     read_by_a_sum, read_after_a_reshape, shift_before_padding, shift_before_depthwise, along_another_axis,
-    weights_read_twice, weights_on_the_left, turned_weights, a_product_before, reshaped_channels, overflowing,
+    weights_read_twice, weights_on_the_left, turned_weights, a_product_before, a_scaled_product_before,
+    reshaped_channels, overflowing,
 ]  # fmt: skip
 
 
