@@ -15,7 +15,8 @@ from converter.training_settings import DataSection, EvaluationSection, NetworkS
 
 Source = Literal["flag", "file", "default"]
 Dim = int | str
-AlsoFormat = Literal["layers"]
+Engine = Literal["direct", "onnx-tf", "both"]
+AlsoFormat = Literal["layers", "saved-model"]
 InputDType = Literal["float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
@@ -232,13 +233,16 @@ class CardSection(_Strict):
 class Config(_Strict):
     """Everything that decides what one model's artifact holds.
 
-    `also` names formats beside ONNX and the TF.js graph model: `layers` is what `tf.loadLayersModel` loads.
+    `engine` is the compiler: `direct` is this package's own, `onnx-tf` the chain of onnx-tf and tensorflowjs in an
+    environment of its own, and `both` publishes what `direct` makes once the other agrees.
+    `also` names formats beside ONNX and the TF.js graph model: `layers` is what `tf.loadLayersModel` loads,
+    `saved-model` what TensorFlow serves, which the engine onnx-tf makes in any case.
     """
 
     name: str = Field(pattern=NAME_PATTERN)
     version: str = Field(default="0.1.0", pattern=SEMVER_PATTERN)
     description: str = ""
-    engine: Literal["direct"] = "direct"
+    engine: Engine = "direct"
     artifacts: Path = Path("artifacts")
     also: tuple[AlsoFormat, ...] = ()
     model: ModelSection = ModelSection()
@@ -261,6 +265,14 @@ class Config(_Strict):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{what} named twice: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _onnx_tf_makes_it(self) -> Self:
+        if self.engine == "onnx-tf" and "layers" in self.also:
+            raise ValueError("the engine onnx-tf makes no Layers model: also: layers needs the engine direct or both")
+        if self.engine == "onnx-tf" and self.weights != WeightsSection():
+            raise ValueError("the engine onnx-tf stores weights as they are: weights need the engine direct or both")
         return self
 
 

@@ -99,12 +99,15 @@ def versions(_: Mapping[str, Any]) -> dict[str, Any]:
 
 def savedmodel_from_onnx(request: Mapping[str, Any]) -> dict[str, Any]:
     """A SavedModel from the ONNX model of a file, whose inputs and outputs are told by their names there."""
-    tensorflow()
+    tf = tensorflow()
     import onnx
     from onnx_tf.backend import prepare
+    from tensorflow.python.framework.smart_cond import smart_cond
 
+    tf.cond = smart_cond  # onnx-tf's Pad traces its branch for negative sizes as well, where positive ones are illegal
     folder = request["saved_model"]
     model = onnx.load(request["onnx"])
+    drop_trailing_blanks(model.graph)
     names = with_safe_names(model)
     try:
         prepare(model).export_graph(folder)
@@ -159,6 +162,16 @@ def check_ranges(weights: Iterable[tuple[str, Any]]) -> None:
                 faults.append(f"{name} holds float64 values up to {finite.max():g}, beyond float32")
     if faults:
         raise Refusal("tensorflowjs", "; ".join(faults))
+
+
+def drop_trailing_blanks(graph: Any) -> None:
+    """Leave out the optional inputs at the end of a node that are blank: the same to ONNX, but not to onnx-tf."""
+    for node in graph.node:
+        while node.input and not node.input[-1]:
+            node.input.pop()
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs):
+                drop_trailing_blanks(body)
 
 
 def with_safe_names(model: Any) -> dict[str, Any]:
