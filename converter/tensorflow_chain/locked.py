@@ -12,21 +12,17 @@ PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s\\]+)", re.MULTIL
 
 @dataclass(frozen=True)
 class Engine:
-    """What an engine needs; the lock beside this file has its packages with the digests of their files.
+    """What an engine needs; its lock is the file of its packages, with the digests of their files.
 
     Units: download and disk in MB (1e6 bytes), as measured for this lock.
     """
 
     name: str
+    lock: Path
     python: str
     download_mb: int
     disk_mb: int
     imports: tuple[str, ...]  # what it must be able to import
-
-    @property
-    def lock(self) -> Path:
-        """The file of its packages."""
-        return Path(__file__).with_name(f"{self.name}.lock")
 
     def lock_sha256(self) -> str:
         """The digest of its lock, by which an older environment is told from one of this version."""
@@ -40,8 +36,9 @@ class Engine:
 ENGINES = {
     "onnx-tf": Engine(
         "onnx-tf",
+        Path(__file__).with_name("onnx-tf.lock"),
         python="3.11",
-        download_mb=430,
+        download_mb=420,
         disk_mb=1800,
         imports=("onnx_tf.backend", "tensorflowjs.converters.tf_saved_model_conversion_v2"),
     )

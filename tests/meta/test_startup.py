@@ -28,6 +28,7 @@ COMMANDS = (
     "config show",
 )
 COMMANDS += ("list", "show", "diff", "gc", "client", "client types", "client bundle")
+COMMANDS += ("engine", "engine install", "engine list", "engine remove")
 HELPS = [["--help"], ["--version"], *([*name.split(), "--help"] for name in COMMANDS)]
 MODEL = """
 <ir_version: 10, opset_import: ["" : 18]>
@@ -52,6 +53,10 @@ def loaded_by(*arguments: str | Path) -> set[str]:
 @pytest.mark.parametrize("arguments", HELPS, ids=" ".join)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert loaded_by(*arguments) & HEAVY == set()
+
+
+def test_list_of_engines_loads_nothing_heavy() -> None:
+    assert loaded_by("engine", "list", "--json") & HEAVY == set()
 
 
 def test_config_show_loads_nothing_heavy() -> None:
