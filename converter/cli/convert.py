@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from converter.artifact.versions import Part
+    from converter.pipeline.compare_engines import EngineComparison
     from converter.pipeline.convert import ConvertOutcome
     from converter.pipeline.encode_search import Trial
-    from converter.pipeline.engines import EngineComparison
 
 CONFIGS = {".yaml", ".yml"}
 NEEDS_FACTORY = {".pth", ".pt", ".safetensors"}

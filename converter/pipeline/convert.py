@@ -35,9 +35,9 @@ from converter.parity.verdict import ParityReport
 from converter.pipeline.bind import bound
 from converter.pipeline.budgets import exceeded_metrics, exceeded_size, raise_if_exceeded
 from converter.pipeline.card import write_card
+from converter.pipeline.compare_engines import EngineComparison, Recorder, all_of, compare_engines, has_rival
 from converter.pipeline.encode import with_weights_tolerance
 from converter.pipeline.encode_search import Trial
-from converter.pipeline.engines import EngineComparison, Recorder, all_of, compare_engines, has_rival
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
 from converter.pipeline.make import Made, chain_versions, drop_chain, formats_in, make
 from converter.pipeline.prove import NODE_DEFAULT, RUNTIMES_OF, choose_runtimes, model_for, prove, reference_of

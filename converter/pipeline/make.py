@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.config import Config, ResolvedConfig
-from converter.errors import ConfigError, UnsupportedError
+from converter.errors import UnsupportedError
 from converter.layers import LAYERS_FOLDER
 from converter.lowering import REGISTRY, interface_of
 from converter.onnx_model import prepare, save
@@ -55,9 +55,6 @@ def make(
     """
     config = resolved.config
     if config.engine == "onnx-tf":
-        if resolved.sources.get("export.opset", "default") != "default":
-            what = "the engine onnx-tf reads older opsets than can be chosen"
-            raise ConfigError(what, where="export.opset", hint="leave it out, or use the engine direct")
         return _chained(source, stamp, folder, folder / GRAPH, pool, emit)
     made = _compiled(resolved, source, stamp, folder, emit)
     if config.engine == "both":

@@ -49,6 +49,9 @@ def open_source(resolved: ResolvedConfig, *, emit: Emit) -> Source:
     Raises: ConfigError if the config names none, or inputs that it doesn't have; CheckpointError if it can't be read.
     """
     path = resolved.config.model.checkpoint
+    if resolved.config.engine == "onnx-tf" and resolved.sources.get("export.opset") == "flag":
+        what = f"the engine onnx-tf reads opset {OPSET}, which is older than what can be chosen"
+        raise ConfigError(what, where="--opset", hint="leave it out, or use the engine direct")
     if path is None:
         raise ConfigError("no model is named", where="model.checkpoint", hint="give the path of a .pth or .onnx file")
     path = resolved.path(path)

@@ -8,8 +8,8 @@ from converter.config import Config, ParitySection
 from converter.onnx_model import load_bytes, save
 from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
+from converter.pipeline.compare_engines import EngineComparison, Recorder, all_of, compare_engines, has_rival
 from converter.pipeline.compile import compile_onnx, write_graph
-from converter.pipeline.engines import EngineComparison, Recorder, all_of, compare_engines, has_rival
 from converter.pipeline.events import silent
 from converter.pipeline.make import formats_in
 from converter.pipeline.prove import prove, reference_of
