@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from converter.errors import ConfigError
@@ -17,6 +16,7 @@ Source = Literal["flag", "file", "default"]
 Dim = int | str
 Engine = Literal["direct", "onnx-tf", "both"]
 AlsoFormat = Literal["layers", "saved-model"]
+InputLayout = Literal["model", "nhwc"]
 InputDType = Literal["float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
@@ -235,8 +235,11 @@ class Config(_Strict):
 
     `engine` is the compiler: `direct` is this package's own, `onnx-tf` the chain of onnx-tf and tensorflowjs in an
     environment of its own, and `both` publishes what `direct` makes once the other agrees.
+    `input_layout` is that of the inputs of four dimensions: as the model has them, or `nhwc`, channels last.
     `also` names formats beside ONNX and the TF.js graph model: `layers` is what `tf.loadLayersModel` loads,
     `saved-model` what TensorFlow serves, which the engine onnx-tf makes in any case.
+    `without_passes` names passes of the compiler to leave out, to find out what one does; `*` stands for any text, and
+    `all` for every pass that graphs are right without.
     """
 
     name: str = Field(pattern=NAME_PATTERN)
@@ -245,6 +248,7 @@ class Config(_Strict):
     engine: Engine = "direct"
     artifacts: Path = Path("artifacts")
     also: tuple[AlsoFormat, ...] = ()
+    without_passes: tuple[str, ...] = ()
     model: ModelSection = ModelSection()
     features: tuple[Feature, ...] = ()
     data: DataSection = DataSection()
@@ -253,6 +257,7 @@ class Config(_Strict):
     evaluation: EvaluationSection = EvaluationSection()
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[str, ...] = ()
+    input_layout: InputLayout = "model"
     export: ExportSection = ExportSection()
     weights: WeightsSection = WeightsSection()
     parity: ParitySection = ParitySection()
@@ -328,6 +333,8 @@ def resolve(file: Path | None, flags: Mapping[str, Any]) -> ResolvedConfig:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    import yaml
+
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -228,6 +228,12 @@ def build_manifest(contents: Contents, files: Iterable[FileEntry], formats: Iter
     return _validated(value | {"digest": _digest_of_json(value)}, "the new manifest")
 
 
+def left_out(manifest: Manifest) -> tuple[str, ...]:
+    """The passes of the compiler that a model was converted without, as its config names them."""
+    names = manifest.config.get("without_passes")
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
 def bytes_from_manifest(manifest: Manifest) -> bytes:
     """What `manifest.json` holds: equal manifests give equal bytes."""
     return canonical_json(manifest.model_dump(mode="json", by_alias=True))

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from gc import get_threshold, set_threshold
 
 import typer
 
@@ -15,6 +16,9 @@ from converter.cli.root import app
 from converter.errors import ConverterError, InternalError
 
 READER_GONE = 1  # as Rich and Typer end where the reader of the output has gone
+NEW_OBJECTS = 100_000
+"""Allocations before a search for garbage: what a command imports and builds stays, so that most find nothing."""
+
 REPORT = "please report this, with the output of the same command under `compat-export --debug`"
 
 
@@ -22,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line, print what it gives, and return its exit code; raises nothing."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     console = Console.for_arguments(arguments)
+    set_threshold(NEW_OBJECTS, *get_threshold()[1:])
     try:
         with _termination_as_interrupt():
             code = _run(arguments, console)

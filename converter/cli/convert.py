@@ -15,6 +15,7 @@ from converter.cli.options import (
     JsonOption,
     QuietOption,
     RuntimesOption,
+    WithoutPassOption,
     bindings_from_texts,
     input_from_text,
     names_from_list,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from converter.artifact.versions import Part
     from converter.pipeline.compare_engines import EngineComparison
     from converter.pipeline.convert import ConvertOutcome
-    from converter.pipeline.encode_search import Trial
+    from converter.pipeline.encode_choice import Trial
 
 CONFIGS = {".yaml", ".yml"}
 NEEDS_FACTORY = {".pth", ".pt", ".safetensors"}
@@ -91,6 +92,15 @@ def convert(
             rich_help_panel=MODEL,
         ),
     ] = None,
+    input_layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYOUT",
+            help="`nhwc` for images with their channels last, as tf.browser.fromPixels gives them. "
+            "Default: as the model has them.",
+            rich_help_panel=EXPORT,
+        ),
+    ] = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(
@@ -137,6 +147,7 @@ def convert(
             rich_help_panel=EXPORT,
         ),
     ] = None,
+    without_passes: WithoutPassOption = None,
     source_date_epoch: Annotated[
         int | None,
         typer.Option(
@@ -175,6 +186,7 @@ def convert(
       compat-export convert configs/compatibility.yaml --bump minor
       compat-export convert model.onnx --weights auto --max-error 1e-3
       compat-export convert model.onnx --engine both
+      compat-export convert model.onnx --input-layout nhwc
       compat-export convert model.pth --factory net.py:Net --input x=batch,3,32,32:float32
     """
     flags = _given(
@@ -184,10 +196,12 @@ def convert(
             "artifacts": artifacts and artifacts.absolute(),
             "engine": engine,
             "also": names_from_list(also, "--also"),
+            "without_passes": without_passes or None,
             "model.factory": factory,
             "model.kwargs": None if kwargs is None else object_from_json(kwargs, "--kwargs"),
             "inputs": [input_from_text(text) for text in inputs or ()] or None,
             "outputs": outputs or None,
+            "input_layout": input_layout,
             "export.opset": opset,
             "weights.max_error": max_error,
             **weights_from_texts(weights or []),

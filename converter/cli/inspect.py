@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converter.cli.console import Result
-from converter.cli.options import JsonOption, QuietOption
+from converter.cli.options import JsonOption, QuietOption, WithoutPassOption
+from converter.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,6 +28,7 @@ def inspect(
         bool,
         typer.Option("--graph", help="Compile the model, and show its nodes by operator before and after each pass."),
     ] = False,
+    without_passes: WithoutPassOption = None,
     _json: JsonOption = False,
     _quiet: QuietOption = False,
 ) -> Result:
@@ -35,14 +37,17 @@ def inspect(
     [bold]Examples[/]
       compat-export inspect model.onnx
       compat-export inspect artifacts/compatibility/1.0.0 --graph
+      compat-export inspect model.onnx --graph --without-pass "fuse-*"
     """
     from converter.pipeline.inspect import inspect_path
 
+    if without_passes and not graph:
+        raise ConfigError("nothing is compiled without --graph", where="--without-pass", hint="give --graph too")
     document = inspect_path(path)
     if graph:
         from converter.pipeline.stages import stages_of
 
-        document["stages"] = stages_of(path)
+        document["stages"] = stages_of(path, without_passes or ())
     return Result(document, essential=_title(document), view=lambda: _view(document))
 
 

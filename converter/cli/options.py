@@ -28,6 +28,15 @@ BrowserOption = Annotated[
     Path | None,
     typer.Option(envvar="COMPAT_EXPORT_BROWSER", metavar="PATH", help="The Chromium or Chrome to use."),
 ]
+WithoutPassOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without-pass",
+        metavar="NAME",
+        help="Leave out a pass of the compiler that `inspect --graph` names; `*` stands for any text, "
+        "`all` for every pass that graphs are right without. Repeatable.",
+    ),
+]
 
 _INPUT = re.compile(
     r"(?P<name>.+)=(?P<dims>[^:=]*)(:(?P<dtype>[a-z]+[0-9]*))?(:(?P<low>[^:=]+?)\.\.(?P<high>[^:=]+))?", re.DOTALL

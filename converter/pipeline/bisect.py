@@ -136,7 +136,14 @@ def bisect(
     with tempfile.TemporaryDirectory(prefix="compat-export-") as scratch, RuntimePool(browser=browser) as pool:
         candidate = pool.get(runtime)
         info = candidate.start()
-        probe = Probe(target.onnx, candidate, Path(scratch), shapes=target.shapes, registry=registry)
+        probe = Probe(
+            target.onnx,
+            candidate,
+            Path(scratch),
+            shapes=target.shapes,
+            without_passes=target.without_passes,
+            registry=registry,
+        )
         search = _Search(probe, target.tolerance, emit)
         found = search.run(target.samples)
     return BisectOutcome(info, target.tolerance, len(target.samples), len(search.nodes), found)

@@ -17,7 +17,8 @@ from converter.pipeline.prove import prove
 from converter.pipeline.report import graph_bytes
 from converter.report.facts import EngineFigures
 from converter.runtimes import RuntimePool
-from converter.runtimes.catalog import ENGINE, LAYERS_RUNTIMES
+from converter.runtimes.catalog import LAYERS_RUNTIMES
+from converter.tensorflow_chain.conversions import ENGINE
 from converter.tfjs.foreign import count_ops
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from converter import __version__
 from converter.config import AlsoFormat
-from converter.layers import LAYERS_FOLDER, layers_from_graph, write_layers
 from converter.lowering import REGISTRY, Registry, lower
 from converter.lowering.ops import load_all
 from converter.onnx_model import LoadedOnnx, OnnxModel, prepare
@@ -61,6 +60,15 @@ def write_graph(compiled: Compiled, folder: Path, encodings: Mapping[str, Encodi
     return write(compiled.graph, folder, generator=GENERATOR, encodings=encodings)
 
 
+def also_folders(formats: Collection[AlsoFormat]) -> list[str]:
+    """The folders of these formats in an artifact, which are called as the formats are there."""
+    if "layers" not in formats:
+        return []
+    from converter.layers import LAYERS_FOLDER
+
+    return [LAYERS_FOLDER]
+
+
 def write_also(compiled: Compiled, formats: Collection[AlsoFormat], folder: Path) -> list[Path]:
     """Write the compiled graph in other formats that were asked for, each into a folder of its own.
 
@@ -68,5 +76,7 @@ def write_also(compiled: Compiled, formats: Collection[AlsoFormat], folder: Path
     """
     if "layers" not in formats:
         return []
+    from converter.layers import LAYERS_FOLDER, layers_from_graph, write_layers
+
     layers = layers_from_graph(compiled.graph)
     return write_layers(layers, folder / LAYERS_FOLDER, metadata=compiled.graph.metadata, generator=GENERATOR)

@@ -2,10 +2,11 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from converter import __version__
 from converter.artifact.files import entries_of
@@ -21,38 +22,32 @@ from converter.artifact.manifest import (
 )
 from converter.artifact.provenance import PROVENANCE_NAME, provenance
 from converter.artifact.store import Draft, FormatPlan, ensure_free
-from converter.artifact.vectors import Vectors, save_vectors
 from converter.config import Config, ResolvedConfig, TensorSpec
-from converter.errors import ConfigError
 from converter.fileio import canonical_json
-from converter.layers import LAYERS_FOLDER
 from converter.onnx_model import save
 from converter.onnx_model.save import DATA_SUFFIX
-from converter.parity.agreement import Agreement
-from converter.parity.inputs import Sample
-from converter.parity.run import Reference
-from converter.parity.verdict import ParityReport
 from converter.pipeline.bind import bound
 from converter.pipeline.budgets import exceeded_metrics, exceeded_size, raise_if_exceeded
-from converter.pipeline.card import write_card
-from converter.pipeline.compare_engines import EngineComparison, Recorder, all_of, compare_engines, has_rival
+from converter.pipeline.compile import also_folders
 from converter.pipeline.encode import with_weights_tolerance
-from converter.pipeline.encode_search import Trial
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
-from converter.pipeline.make import Made, chain_versions, drop_chain, formats_in, make
-from converter.pipeline.prove import NODE_DEFAULT, RUNTIMES_OF, choose_runtimes, model_for, prove, reference_of
-from converter.pipeline.reference import reference_runtime, samples_of
-from converter.pipeline.report import REPORT_NAME, OnFacts, graph_bytes, proof_facts, spreads_of, without_timings
+from converter.pipeline.layout import in_layout
+from converter.pipeline.make import Made, drop_chain, formats_in, make
+from converter.pipeline.report import REPORT_NAME, OnFacts, graph_bytes, proof_facts, without_timings
 from converter.pipeline.repository import repository_of
 from converter.pipeline.source import Source, open_source
 from converter.pipeline.training_record import record_of, with_learned_features
 from converter.pipeline.types import CLIENT_FOLDER, write_types
 from converter.report.facts import Facts
 from converter.report.page import html_from_facts
-from converter.report.spread import SpreadCollector
-from converter.runtimes import RuntimePool
-from converter.runtimes.catalog import ENGINE, SAVED_MODEL
-from converter.tensorflow_chain.conversions import SAVED_MODEL_FOLDER
+from converter.tensorflow_chain.conversions import ENGINE, SAVED_MODEL, SAVED_MODEL_FOLDER
+from converter.tfjs.passes import passes_named
+
+if TYPE_CHECKING:
+    from converter.parity.verdict import ParityReport
+    from converter.pipeline.compare_engines import EngineComparison
+    from converter.pipeline.encode_choice import Trial
+    from converter.pipeline.prover import Proof, Prover
 
 WEIGHTS_NAME = f"model.onnx{DATA_SUFFIX}"
 METRICS_HINT = "train the model to what the budget asks for (compat-export train), or change the budget"
@@ -69,23 +64,9 @@ class ConvertOutcome:
 
     folder: Path
     manifest: Manifest
-    report: ParityReport | None
-    trials: tuple[Trial, ...] = ()
-    engines: EngineComparison | None = None
-
-
-@dataclass(frozen=True)
-class _Proof:
-    report: ParityReport
-    samples: Sequence[Sample]
-    reference: Reference
-    spreads: SpreadCollector
-    engines: EngineComparison | None = None
-
-    def raise_if_failed(self) -> None:
-        self.report.raise_if_failed()
-        if self.engines:
-            self.engines.report.raise_if_failed()
+    report: "ParityReport | None"
+    trials: "tuple[Trial, ...]" = ()
+    engines: "EngineComparison | None" = None
 
 
 def convert(
@@ -108,27 +89,30 @@ def convert(
     config = resolved.config
     root = resolved.path(config.artifacts)
     ensure_free(root, config.name, config.version)
-    source = bound(open_source(resolved, emit=emit), bind or {})
+    passes_named(config.without_passes)  # refuses a wrong name before long work
+    source = in_layout(bound(open_source(resolved, emit=emit), bind or {}), config.input_layout)
     record = record_of(resolved, source.checkpoint.sha256 if source.checkpoint else None)
     metrics = record.evaluation.metrics if record else None
     raise_if_exceeded(exceeded_metrics(config.budgets, metrics), hint=METRICS_HINT)
     repository = repository_of(resolved.root)
-    with RuntimePool(browser=browser) as pool, Draft(root, config.name, config.version) as draft:
-        tools = _tools(source) | chain_versions(config, pool)
+    needs_prover = prove_it or config.weights.encoding == "auto" or SAVED_MODEL in formats_in(config)
+    with (
+        Draft(root, config.name, config.version) as draft,
+        _proving(resolved, source, draft.folder, browser, emit) if needs_prover else nullcontext() as prover,
+    ):
+        tools = _tools(source) | (prover.chain_versions() if prover else {})
         stamp = _stamp(resolved, source, tools, repository)
         properties = {f"compat-export.{key}": text for key, text in stamp.items()}
         save(source.onnx, draft.folder / "model.onnx", properties)
-        made = make(resolved, source, stamp, draft.folder, pool, emit=emit)
+        made = make(resolved, source, stamp, draft.folder, prover, emit=emit)
         exceeded = exceeded_size(config.budgets, graph_bytes(draft.folder / "tfjs"))
         raise_if_exceeded(exceeded, hint="allow more, or make the model smaller")
         if config.features:
             write_types(draft.folder / CLIENT_FOLDER, config.name, config.version, config.features)
-        proof = _prove(resolved, source, made, draft.folder, runtimes, pool, emit) if prove_it else None
+        proof = prover.prove(runtimes, made.chain) if prover and prove_it else None
         drop_chain(draft.folder)
         if proof:
-            inputs = {sample.label: sample.inputs for sample in proof.samples}
-            save_vectors(draft.folder, Vectors(inputs, proof.reference.outputs))
-            (draft.folder / "parity.json").write_bytes(canonical_json(_parity_json(proof)))
+            proof.save(draft.folder)
         facts = _facts(resolved, source, made, tools, proof, draft.folder)
         if on_facts:
             on_facts(facts)
@@ -136,6 +120,8 @@ def convert(
             proof.raise_if_failed()
         (draft.folder / REPORT_NAME).write_text(html_from_facts(without_timings(facts)), encoding="utf-8")
         if record:
+            from converter.pipeline.card import write_card
+
             write_card(draft.folder, config, record)
         emit(StepStarted("publish"))
         contents = _contents(resolved, source, made, tools, proof, metrics, source_date_epoch).model_copy(
@@ -150,48 +136,14 @@ def convert(
     return ConvertOutcome(artifact.folder, artifact.manifest, report, made.trials, engines)
 
 
-def _prove(
-    resolved: ResolvedConfig,
-    source: Source,
-    made: Made,
-    folder: Path,
-    asked: tuple[str, ...] | None,
-    pool: RuntimePool,
-    emit: Emit,
-) -> _Proof:
-    samples = samples_of(resolved, source)
-    names, not_run = _runtimes(pool, resolved.config, asked)
-    if source.module is None and "torch" in names:
-        raise ConfigError("an ONNX source has no PyTorch module", where="runtimes", hint="drop torch from the list")
-    reference = reference_of(reference_runtime(source, pool), folder / "model.onnx", samples, emit=emit)
-    models = {name: model_for(name, folder) for name in names}
-    agreement = Agreement.of(resolved.config.parity)
-    spreads, recorder = spreads_of(reference, agreement, models), Recorder()
-    listen = all_of(spreads, recorder.keep) if made.chain else spreads
-    report = prove(pool, reference, models, samples, agreement, not_run=not_run, emit=emit, on_outputs=listen)
-    proof = _Proof(report, samples, reference, spreads)
-    if made.chain is None:
-        return proof
-    first = (folder / "tfjs", report)
-    compared = compare_engines(pool, reference, first, made.chain, samples, agreement, recorder, emit=emit)
-    return replace(proof, engines=compared)
+@contextmanager
+def _proving(
+    resolved: ResolvedConfig, source: Source, folder: Path, browser: Path | None, emit: Emit
+) -> Iterator["Prover"]:
+    from converter.pipeline.prover import opened_prover
 
-
-def _runtimes(pool: RuntimePool, config: Config, asked: tuple[str, ...] | None) -> tuple[list[str], dict[str, str]]:
-    """The runtimes of the proof; none of its formats goes unproved, whatever list was asked for."""
-    formats = formats_in(config)
-    names, not_run = choose_runtimes(pool, asked or config.parity.runtimes, always=("onnxruntime",), formats=formats)
-    for runtimes in (RUNTIMES_OF[one] for one in formats):
-        if not set(runtimes) & set(names):
-            names.append(runtimes[0])
-    if config.engine == "both" and not any(map(has_rival, names)):
-        names.append(NODE_DEFAULT[0])
-    return names, not_run
-
-
-def _parity_json(proof: _Proof) -> dict[str, Any]:
-    value = proof.report.as_json()
-    return value | {"engines": proof.engines.as_json()} if proof.engines else value
+    with opened_prover(resolved, source, folder, browser=browser, emit=emit) as prover:
+        yield prover
 
 
 def _contents(
@@ -199,7 +151,7 @@ def _contents(
     source: Source,
     made: Made,
     tools: Mapping[str, str],
-    proof: _Proof | None,
+    proof: "Proof | None",
     metrics: dict[str, float] | None,
     source_date_epoch: int | None,
 ) -> Contents:
@@ -223,7 +175,7 @@ def _contents(
 
 
 def _facts(
-    resolved: ResolvedConfig, source: Source, made: Made, tools: Mapping[str, str], proof: _Proof | None, folder: Path
+    resolved: ResolvedConfig, source: Source, made: Made, tools: Mapping[str, str], proof: "Proof | None", folder: Path
 ) -> Facts:
     config = resolved.config
     inputs, outputs = ([one.model_dump(mode="json") for one in tensors] for tensors in _tensors(source, made))
@@ -278,7 +230,7 @@ def _tools(source: Source) -> dict[str, str]:
     return versions | {name: importlib.metadata.version(name) for name in used}
 
 
-def _toolchain(tools: Mapping[str, str], proof: _Proof | None) -> dict[str, str]:
+def _toolchain(tools: Mapping[str, str], proof: "Proof | None") -> dict[str, str]:
     """The versions of everything that decided a byte or a verdict."""
     versions = dict(tools)
     for verdict in proof.report.runtimes if proof else ():
@@ -291,9 +243,9 @@ def _formats(source: Source, config: Config, folder: Path) -> list[FormatPlan]:
     if (folder / WEIGHTS_NAME).exists():
         onnx.append(FormatPlan("onnx-weights", WEIGHTS_NAME, parent="onnx"))
     types = [FormatPlan("types", CLIENT_FOLDER)] if config.features else []
-    formats, is_chain = formats_in(config), config.engine == ENGINE
+    is_chain = config.engine == ENGINE
     parent = "onnx" if is_chain else source.file.name  # the chain reads another export than model.onnx
-    saved = [FormatPlan(SAVED_MODEL, SAVED_MODEL_FOLDER, parent=parent)] if SAVED_MODEL in formats else []
+    saved = [FormatPlan(SAVED_MODEL, SAVED_MODEL_FOLDER, parent=parent)] if SAVED_MODEL in formats_in(config) else []
     graph = FormatPlan("tfjs", "tfjs", parent=SAVED_MODEL if is_chain else "onnx")
-    layers = [FormatPlan(LAYERS_FOLDER, LAYERS_FOLDER, parent="tfjs")] if LAYERS_FOLDER in formats else []
-    return [source.file, *onnx, *saved, graph, *layers, *types]
+    also = [FormatPlan(one, one, parent="tfjs") for one in also_folders(config.also)]
+    return [source.file, *onnx, *saved, graph, *also, *types]

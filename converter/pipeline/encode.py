@@ -2,45 +2,42 @@
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from converter.config import ResolvedConfig, RuntimeClass, ToleranceSection, WeightsSection
 from converter.errors import ConfigError
 from converter.pipeline.compile import Compiled
-from converter.pipeline.encode_search import Choice, Search
+from converter.pipeline.encode_choice import Choice
 from converter.pipeline.events import Emit
-from converter.pipeline.prove import reference_of
-from converter.pipeline.reference import reference_runtime, samples_of
-from converter.pipeline.source import Source
-from converter.runtimes import RuntimePool
 from converter.tfjs.encodings import Encoding, encoded
+
+if TYPE_CHECKING:
+    from converter.pipeline.prover import Prover
 
 RUNTIME = "tfjs-wasm@node"  # the quickest of those that need no browser
 TOLERANCE: RuntimeClass = "quantised-weights"
 
 
-def choose_encodings(
-    resolved: ResolvedConfig, source: Source, compiled: Compiled, model: Path, *, emit: Emit
-) -> Choice:
-    """The encodings that a config asks for; `model` is the ONNX file that a reference may need.
+def choose_encodings(settings: WeightsSection, compiled: Compiled, prover: "Prover | None", *, emit: Emit) -> Choice:
+    """The encodings that a config asks for; to find those for `auto` takes a prover.
 
     Raises: ConfigError if a pattern fits no weight; BudgetError if even float32 is further off than `max_error`.
     """
-    settings = resolved.config.weights
     if settings.encoding == "float32" and not settings.tensors:
         return Choice()
     weights = _weights(compiled)
     pinned = _pinned(weights, settings)
     if settings.encoding != "auto":
         return Choice({**dict.fromkeys(weights, settings.encoding), **pinned})
+    assert prover is not None
     assert settings.max_error is not None  # the config says so
-    with RuntimePool() as pool:
-        samples = samples_of(resolved, source)
-        reference = reference_of(reference_runtime(source, pool), model, samples, emit=emit)
-        search = Search(compiled, weights, pinned, pool.get(RUNTIME), samples, reference, emit)
-        return search.run(settings.max_error)
+    from converter.pipeline.encode_search import Search
+
+    runtime = prover.pool.get(RUNTIME)
+    search = Search(compiled, weights, pinned, runtime, prover.samples, prover.reference, emit)
+    return search.run(settings.max_error)
 
 
 def with_weights_tolerance(resolved: ResolvedConfig) -> ResolvedConfig:

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,34 +11,13 @@ from converter.parity.compare import Tolerance, compare
 from converter.parity.inputs import Sample
 from converter.parity.run import Reference
 from converter.pipeline.compile import Compiled, write_graph
+from converter.pipeline.encode_choice import Choice, Encodings, Trial
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted
 from converter.runtimes.base import Runtime
 from converter.tfjs.encodings import ENCODINGS, Encoding
 
 STEP = "weights"
 EXACT = Tolerance(0.0, 0.0)
-
-Encodings = Mapping[str, Encoding]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What one choice of encodings takes, and how far outputs are from their reference with it.
-
-    Units: size_bytes of all shards; max_error in the unit of the output, over all samples and outputs
-    """
-
-    name: str
-    size_bytes: int
-    max_error: float
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The encoding of each weight by its node, and what was tried to find it, the last of which it is."""
-
-    encodings: Encodings = field(default_factory=dict)
-    trials: tuple[Trial, ...] = ()
 
 
 class Search:

@@ -57,6 +57,7 @@ class Probe:
         scratch: Path,
         *,
         shapes: Mapping[str, Sequence[int | str]] | None = None,
+        without_passes: Collection[str] = (),
         registry: Registry = REGISTRY,
     ) -> None:
         stages: dict[str, Graph] = {}
@@ -65,6 +66,7 @@ class Probe:
             stages[stage] = graph
 
         compiled = compile_onnx(loaded, shapes=shapes, skip_passes=PLAIN, on_pass=keep, registry=registry)
+        self._without_passes = frozenset(without_passes)
         self.loaded, self.model, self.registry = loaded, compiled.model, registry
         self._lowered, self._values = stages["lowering"], compiled.values
         self._runtime, self._scratch = runtime, scratch
@@ -108,8 +110,8 @@ class Probe:
     def first_failing(
         self, samples: Iterable[tuple[str, Arrays]], allow: Allow, on_agree: Callable[[str], None]
     ) -> str | None:
-        """The label of the first sample on which the whole model, with every pass, gives something else."""
-        graph = optimise(self._exposed({}, beside=True))
+        """The label of the first sample on which the whole model, with its passes, gives something else."""
+        graph = optimise(self._exposed({}, beside=True), skip=self._without_passes)
         reference = OnnxRuntime().load(with_outputs(self.loaded, self.outputs))
         with self._loaded(graph) as model:
             for label, inputs in samples:
@@ -134,7 +136,8 @@ class Probe:
         return next(iter(gaps_between(expected, got, allow).values()), None)
 
     def _run(self, expected: Arrays, inputs: Arrays, skip: Collection[str], *, beside: bool) -> dict[str, np.ndarray]:
-        with self._loaded(optimise(self._exposed(expected, beside=beside), skip=skip)) as model:
+        graph = optimise(self._exposed(expected, beside=beside), skip=self._without_passes.union(skip))
+        with self._loaded(graph) as model:
             got = model.run(inputs).outputs
         return {name: got[name] for name in expected}
 

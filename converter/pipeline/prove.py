@@ -7,14 +7,16 @@ from pathlib import Path
 from converter.errors import ConfigError, RuntimeMissing
 from converter.layers import LAYERS_FOLDER
 from converter.parity.agreement import Agreement
+from converter.parity.compare import Tolerance
 from converter.parity.inputs import Sample
 from converter.parity.run import Candidate, OnOutputs, Progress, Reference, check_parity, compute_reference
 from converter.parity.verdict import ParityReport
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted
+from converter.report.spread import SpreadCollector
 from converter.runtimes import RUNTIME_NAMES, RuntimePool
 from converter.runtimes.base import Runtime
-from converter.runtimes.catalog import BROWSER_RUNTIMES, LAYERS_RUNTIMES, NODE_RUNTIMES, SAVED_MODEL
-from converter.tensorflow_chain.conversions import SAVED_MODEL_FOLDER
+from converter.runtimes.catalog import BROWSER_RUNTIMES, LAYERS_RUNTIMES, NODE_RUNTIMES
+from converter.tensorflow_chain.conversions import SAVED_MODEL, SAVED_MODEL_FOLDER
 from converter.tfjs.encodings import ROUNDED
 
 NODE_DEFAULT = ("tfjs-cpu@node", "tfjs-wasm@node")
@@ -134,6 +136,16 @@ def prove(
     )
     emit(StepFinished(step, f"{sum(one.status == 'passed' for one in report.runtimes)} of {len(candidates)} agree"))
     return report
+
+
+def spreads_of(reference: Reference, agreement: Agreement, models: Mapping[str, Path]) -> SpreadCollector:
+    """A collector that measures each runtime's errors by the tolerances that it is held to."""
+    rules = {name: agreement.rules(classes_of(name, model)) for name, model in models.items()}
+
+    def tolerance_of(runtime: str, output: str) -> Tolerance:
+        return rules[runtime](output).tolerance
+
+    return SpreadCollector(reference.outputs, tolerance_of)
 
 
 def model_for(name: str, folder: Path) -> Path:

@@ -3,17 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converter.artifact.manifest import Manifest
 from converter.artifact.vectors import VECTORS_FOLDER
-from converter.parity.agreement import Agreement
-from converter.parity.compare import Tolerance
-from converter.parity.run import Reference
-from converter.parity.verdict import ParityReport
-from converter.pipeline.prove import classes_of
 from converter.report.facts import Facts, Size, Tensor, Timing
-from converter.report.spread import SpreadCollector
+
+if TYPE_CHECKING:
+    from converter.parity.verdict import ParityReport
+    from converter.report.spread import SpreadCollector
 
 OnFacts = Callable[[Facts], None]
 """Is told of a proof as soon as there is one, before a failing one raises."""
@@ -25,8 +23,8 @@ def proof_facts(
     described: Mapping[str, Any],
     folder: Path,
     ops: Mapping[str, int],
-    report: ParityReport | None,
-    spreads: SpreadCollector | None,
+    report: "ParityReport | None",
+    spreads: "SpreadCollector | None",
 ) -> Facts:
     """The facts of a proof of the model in `folder`; `described` gives name, version, inputs, outputs and toolchain."""
     return Facts(
@@ -45,7 +43,7 @@ def proof_facts(
 
 
 def facts_of_artifact(
-    manifest: Manifest, folder: Path, report: ParityReport | None = None, spreads: SpreadCollector | None = None
+    manifest: Manifest, folder: Path, report: "ParityReport | None" = None, spreads: "SpreadCollector | None" = None
 ) -> Facts:
     """The facts of a published artifact, and of a proof of it."""
     from converter.tfjs.foreign import count_ops
@@ -54,16 +52,6 @@ def facts_of_artifact(
         mode="json", include={"name", "version", "description", "inputs", "outputs", "toolchain"}
     )
     return proof_facts(described, folder, count_ops(folder / "tfjs"), report, spreads)
-
-
-def spreads_of(reference: Reference, agreement: Agreement, models: Mapping[str, Path]) -> SpreadCollector:
-    """A collector that measures each runtime's errors by the tolerances that it is held to."""
-    rules = {name: agreement.rules(classes_of(name, model)) for name, model in models.items()}
-
-    def tolerance_of(runtime: str, output: str) -> Tolerance:
-        return rules[runtime](output).tolerance
-
-    return SpreadCollector(reference.outputs, tolerance_of)
 
 
 def graph_bytes(folder: Path) -> int:
@@ -91,7 +79,7 @@ def sizes_of(folder: Path) -> Iterable[Size]:
     return (Size(part, sum(file.stat().st_size for file in files)) for part, files in parts.items() if files)
 
 
-def _timings(report: ParityReport) -> Iterable[Timing]:
+def _timings(report: "ParityReport") -> Iterable[Timing]:
     for one in report.runtimes:
         if one.predict_ms is not None:
             yield Timing(one.name, load_ms=one.load_ms, p50_ms=one.predict_ms)

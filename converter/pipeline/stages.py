@@ -1,31 +1,37 @@
 """What each pass of the compiler does to a model: its operators before and after."""
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from converter.artifact.manifest import MANIFEST_NAME
+from converter.artifact.manifest import MANIFEST_NAME, left_out
 from converter.artifact.store import open_artifact
 from converter.errors import CheckpointError
 from converter.onnx_model import load
 from converter.pipeline.compile import compile_onnx
 from converter.tfjs.graph import Graph
+from converter.tfjs.passes import passes_named
 
 TRANSPOSE = "Transpose"
 
 
-def stages_of(path: Path) -> list[dict[str, Any]]:
+def stages_of(path: Path, without_passes: Iterable[str] = ()) -> list[dict[str, Any]]:
     """The operators after the lowering and after each pass, of an artifact's model or of an ONNX file.
 
     Each stage has its name, the number of nodes, that of transposes, and by how much each operator's nodes changed.
-    Raises: CheckpointError if there is no ONNX model; UnsupportedError if it can't be converted.
+    `without_passes` are left out, as `passes_named` reads them, and so is what the artifact was made without.
+    Raises: CheckpointError if there is no ONNX model; UnsupportedError if it can't be converted; ConfigError if there
+            is no such pass.
     """
     is_artifact = (path / MANIFEST_NAME).is_file()
     if not is_artifact and path.suffix.lower() != ".onnx":
         hint = "give an artifact, or a .onnx file"
         raise CheckpointError("it holds no ONNX model to compile again", where=str(path), hint=hint)
     model = path / "model.onnx" if is_artifact else path
-    shapes = {one.name: one.shape for one in open_artifact(path).manifest.inputs} if is_artifact else None
+    manifest = open_artifact(path).manifest if is_artifact else None
+    shapes = {one.name: one.shape for one in manifest.inputs} if manifest else None
+    skip = passes_named([*without_passes, *(left_out(manifest) if manifest else ())])
     stages: list[dict[str, Any]] = []
     before: Counter[str] = Counter()
 
@@ -36,5 +42,5 @@ def stages_of(path: Path) -> list[dict[str, Any]]:
         stages.append({"stage": name, "nodes": now.total(), "transposes": now[TRANSPOSE], "changes": changes})
         before = now
 
-    compile_onnx(load(model), shapes=shapes, on_pass=take)
+    compile_onnx(load(model), shapes=shapes, skip_passes=skip, on_pass=take)
     return stages

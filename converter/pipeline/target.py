@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from converter.artifact.manifest import MANIFEST_NAME
+from converter.artifact.manifest import MANIFEST_NAME, left_out
 from converter.artifact.store import open_artifact, verify_files
 from converter.artifact.vectors import VECTORS_FOLDER, load_vectors
 from converter.config import ParitySection, resolve
@@ -18,17 +18,22 @@ from converter.pipeline.events import silent
 from converter.pipeline.samples import draw
 from converter.pipeline.source import open_source
 from converter.pipeline.verify import specs_of
-from converter.runtimes.catalog import ENGINE
+from converter.tensorflow_chain.conversions import ENGINE
+from converter.tfjs.passes import passes_named
 
 
 @dataclass(frozen=True)
 class Target:
-    """A model to search, and what it is run on; `shapes` are those that its inputs were converted with."""
+    """A model to search, and what it is run on.
+
+    `shapes` are those that its inputs were converted with, `without_passes` what it was converted without.
+    """
 
     onnx: LoadedOnnx
     shapes: Mapping[str, tuple[int | str, ...]]
     samples: Sequence[Sample]
     tolerance: Tolerance
+    without_passes: frozenset[str] = frozenset()
 
 
 def open_target(
@@ -67,7 +72,8 @@ def _from_artifact(folder: Path, inputs: Path | None) -> Target:
     else:
         samples = make_samples(specs_of(manifest), seed=settings.seed, batches=settings.batches)
     shapes = {one.name: one.shape for one in manifest.inputs}
-    return Target(load(folder / "model.onnx"), shapes, samples, Tolerance(settings.atol, settings.rtol))
+    skip = passes_named(left_out(manifest))
+    return Target(load(folder / "model.onnx"), shapes, samples, Tolerance(settings.atol, settings.rtol), skip)
 
 
 def _from_onnx(path: Path, flags: Mapping[str, Any], inputs: Path | None) -> Target:

@@ -1,12 +1,15 @@
 """The record of a training, kept beside the checkpoint that it is about."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from converter.artifact.training_record import TrainingRecord
 from converter.config import ResolvedConfig
 from converter.errors import CheckpointError, ConfigError
 from converter.features import Feature
 from converter.fileio import canonical_json, sha256_of, write_atomically
+
+if TYPE_CHECKING:
+    from converter.artifact.training_record import TrainingRecord
 
 RETRAIN = "train again (compat-export train)"
 
@@ -16,12 +19,12 @@ def record_path(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".training.json")
 
 
-def save_record(checkpoint: Path, record: TrainingRecord) -> None:
+def save_record(checkpoint: Path, record: "TrainingRecord") -> None:
     """Write the record of a checkpoint beside it."""
     write_atomically(record_path(checkpoint), canonical_json(record.model_dump(mode="json")))
 
 
-def record_of(resolved: ResolvedConfig, sha256: str | None) -> TrainingRecord | None:
+def record_of(resolved: ResolvedConfig, sha256: str | None) -> "TrainingRecord | None":
     """The record of exactly the checkpoint with this digest, None where there is none.
 
     Raises: CheckpointError if the record is damaged.
@@ -32,6 +35,8 @@ def record_of(resolved: ResolvedConfig, sha256: str | None) -> TrainingRecord | 
     path = record_path(resolved.path(checkpoint))
     if not path.exists():
         return None
+    from converter.artifact.training_record import TrainingRecord
+
     try:
         record = TrainingRecord.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:

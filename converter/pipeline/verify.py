@@ -21,8 +21,8 @@ from converter.parity.run import Reference
 from converter.parity.verdict import ParityReport
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
 from converter.pipeline.fetch import Fetched, fetched, is_url
-from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of
-from converter.pipeline.report import OnFacts, facts_of_artifact, spreads_of
+from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of, spreads_of
+from converter.pipeline.report import OnFacts, facts_of_artifact
 from converter.pipeline.samples import Wanted, beside, draw
 from converter.runtimes import RuntimePool
 from converter.runtimes.base import RuntimeInfo

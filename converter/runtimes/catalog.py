@@ -9,6 +9,7 @@ from typing import Self
 from converter.errors import ConfigError, RuntimeMissing
 from converter.runtimes.base import Runtime
 from converter.runtimes.node_process import BrowserInfo, BrowserKind, NodeProcess, WireSize
+from converter.tensorflow_chain.conversions import ENGINE, SAVED_MODEL
 from converter.tensorflow_chain.environment import Environment, in_use
 from converter.tensorflow_chain.process import WorkerProcess
 
@@ -25,8 +26,6 @@ FIREFOX_RUNTIMES = ("tfjs-wasm@firefox", "tfjs-webgl@firefox")
 LAYERS_RUNTIMES = ("tfjs-layers-cpu@node", "tfjs-layers-wasm@node", "tfjs-layers-webgl@chromium")
 BROWSER_RUNTIMES: dict[BrowserKind, tuple[str, ...]] = {"chromium": CHROMIUM_RUNTIMES, "firefox": FIREFOX_RUNTIMES}
 HOSTED_RUNTIMES = (*NODE_RUNTIMES, *CHROMIUM_RUNTIMES, *FIREFOX_RUNTIMES, *LAYERS_RUNTIMES)
-ENGINE = "onnx-tf"
-SAVED_MODEL = "saved-model"
 RUNTIME_NAMES = ("torch", "onnxruntime", SAVED_MODEL, *HOSTED_RUNTIMES)
 
 

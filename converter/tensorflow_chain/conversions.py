@@ -6,6 +6,11 @@ from pathlib import Path
 
 from converter.tensorflow_chain.process import WorkerProcess
 
+ENGINE = "onnx-tf"
+
+SAVED_MODEL = "saved-model"
+"""What an artifact calls the format, and the name of the runtime that runs it."""
+
 SAVED_MODEL_FOLDER = "saved_model"
 """What an artifact calls the folder of the SavedModel."""
 

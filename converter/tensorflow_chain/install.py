@@ -75,7 +75,7 @@ def remove(name: str, *, home: Path | None = None) -> int | None:
         return None
     with held(folder.parent):
         with _unused(folder):
-            freed = sum(size_bytes(path) for path in (folder, *_siblings(folder)))
+            freed = size_bytes(folder, *_siblings(folder))
             if folder.is_dir():
                 folder.rename(_beside(folder, "old"))
         _clear(folder, "old", "new", "cache", "python")
@@ -85,13 +85,14 @@ def remove(name: str, *, home: Path | None = None) -> int | None:
     return freed or None
 
 
-def size_bytes(folder: Path) -> int:
-    """The room that a folder takes on its disk; 0 if it isn't there."""
+def size_bytes(*folders: Path) -> int:
+    """The room that folders take on their disk, what they share counted once; those that aren't there take none."""
     blocks = {}
-    for path, _, names in os.walk(folder):
-        for name in names:
-            found = os.lstat(f"{path}/{name}")
-            blocks[found.st_ino] = found.st_blocks
+    for folder in folders:
+        for path, _, names in os.walk(folder):
+            for name in names:
+                found = os.lstat(f"{path}/{name}")
+                blocks[found.st_dev, found.st_ino] = found.st_blocks
     return 512 * sum(blocks.values())
 
 
@@ -140,11 +141,15 @@ def _build(engine: Engine, draft: Path, settings: dict[str, str], python: Path |
             tell=lambda line: tell(step, line),
         )
 
-    uv("python", "venv", "--no-project", "--relocatable", "--python", _python_to_use(engine, python), draft)
+    try:
+        uv("python", "venv", "--no-project", "--relocatable", "--python", _python_to_use(engine, python), draft)
+    except EngineMissing as error:
+        what = f"the engine {engine.name} has no Python {engine.python} to run on: {error.what}"
+        raise EngineMissing(what, where=error.where, hint=error.hint) from error
     version = _python_version(engine, draft)
     uv("packages", "pip", "sync", "--python", python_of(draft), *_BY_THE_LOCK, engine.lock)
     tell("check", "")
-    if fault := damage(draft, engine.versions()) or _import_fault(engine, draft):
+    if fault := damage(draft, engine.versions()) or _import_fault(engine, draft, handle):
         raise EngineMissing(f"the engine {engine.name} was built, and does not work: {fault}", where=str(draft.parent))
     write_atomically(draft / MARKER, canonical_json(marker_of(engine, version)))
 
@@ -171,8 +176,11 @@ def _python_version(engine: Engine, draft: Path) -> str:
     return version
 
 
-def _import_fault(engine: Engine, draft: Path) -> str:
-    """Why an environment can't import what it is for, in its own words; nothing if it can."""
+def _import_fault(engine: Engine, draft: Path, handle: int) -> str:
+    """Why an environment can't import what it is for, in its own words; nothing if it can.
+
+    Who imports keeps the handle open, so that even where we were killed nobody else writes there meanwhile.
+    """
     program = "; ".join(f"import {module}" for module in engine.imports)
     try:
         done = subprocess.run(
@@ -183,6 +191,7 @@ def _import_fault(engine: Engine, draft: Path) -> str:
             text=True,
             errors="replace",
             timeout=CHECK_TIMEOUT_S,
+            pass_fds=(handle,),
         )
     except subprocess.TimeoutExpired:
         return f"it didn't start in {CHECK_TIMEOUT_S} s"

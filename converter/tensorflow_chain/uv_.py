@@ -18,7 +18,7 @@ WHICH_PYTHON = "install that Python, or name one with --python PATH"
 HINTS = {
     "No interpreter found": WHICH_PYTHON,
     "Python interpreter": WHICH_PYTHON,
-    "python-build-standalone": f"none is here, and uv couldn't fetch one: {WHICH_PYTHON}",
+    "python-build-standalone": f"none is here, and it couldn't be fetched: {WHICH_PYTHON}",
     "Hash mismatch": "the index gives other files than the lock names, and none of them was used: choose another index",
     **dict.fromkeys(NO_SPACE, NO_ROOM_HINT),
     "Failed to": "check the network; behind a mirror, set UV_DEFAULT_INDEX to its address (uv doesn't read pip.conf). "

@@ -66,6 +66,30 @@ def test_inspect_shows_the_graph_after_each_pass(cli: Cli, proved: Path, name: s
     assert any(line.split()[:1] == ["nhwc-layout"] for line in cli("inspect", path, "--graph").out.splitlines())
 
 
+def test_passes_are_left_out_by_name(cli: Cli, mlp: Path) -> None:
+    made = ["convert", mlp, "--artifacts", mlp.parent / "artifacts", "--no-verify"]
+    assert cli(*made, "--without-pass", "all").code == 0
+    assert cli("inspect", mlp.parent / "artifacts/mlp/0.1.0", "--json").document["ops"]["MatMul"] == 1
+    options = ["--graph", "--without-pass", "fuse-*", "--without-pass", "simplify"]
+    stages = {one["stage"] for one in cli("inspect", mlp, *options, "--json").document["stages"]}
+    assert {"lowering", *PASSES} - stages == {"fuse-bias-activation", "simplify"}
+
+
+def test_a_pass_that_is_unknown_is_refused(cli: Cli, mlp: Path) -> None:
+    for command in (["convert", mlp, "--artifacts", mlp.parent / "artifacts"], ["inspect", mlp, "--graph"]):
+        run = cli(*command, "--without-pass", "fold")
+        assert (run.code, run.out) == (2, "")
+        assert "there is no pass fold" in run.err
+        assert "fold-batch-norm" in run.err
+    assert not (mlp.parent / "artifacts").exists()
+
+
+def test_passes_are_left_out_of_what_is_compiled(cli: Cli, mlp: Path) -> None:
+    run = cli("inspect", mlp, "--without-pass", "all")
+    assert (run.code, run.out) == (2, "")
+    assert "--graph" in run.err
+
+
 def test_inspect_compiles_nothing_but_onnx(cli: Cli, proved: Path) -> None:
     run = cli("inspect", proved / "tfjs", "--graph")
     assert (run.code, run.out) == (3, "")

@@ -111,7 +111,10 @@ def served(arguments: list[str]) -> int:
         assert process.stdout is not None
         assert "http://" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        return process.wait(timeout=20)
+        try:
+            return process.wait(timeout=20)
+        finally:
+            process.kill()
 
 
 def test_commands_of_the_readme_run(

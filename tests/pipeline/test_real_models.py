@@ -6,7 +6,8 @@ import pytest
 from crepe import hz_from_bin
 
 from converter.cli import main
-from tests.pipeline.conftest import ROOT, SIX, TFJS
+from converter.tfjs.passes import PASSES
+from tests.pipeline.conftest import ROOT, SIX, TFJS, n_bad_without
 
 CREPE = ["--factory", f"{ROOT / 'benchmarks' / 'crepe.py'}:Crepe", "--input", "audio=batch,1024:float32"]
 
@@ -39,6 +40,11 @@ def test_crepe_hears_440_hz(crepe: Path, runtime: str, pool) -> None:
     hz = hz_from_bin(float((near * pitch[near]).sum() / pitch[near].sum()))
     assert abs(1200 * np.log2(hz / 440)) < 10
     assert abs(1200 * np.log2(hz_from_bin(peak) / 440)) < 10
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_crepe_is_right_without_any_one_pass(crepe: Path, name: str, pool, tmp_path: Path) -> None:
+    assert n_bad_without(crepe, [name], pool, tmp_path) == 0
 
 
 def test_text_direction_classifier_from_onnx(tmp_path: Path, model_file) -> None:

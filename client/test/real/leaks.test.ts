@@ -6,7 +6,6 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import type { Browser } from "puppeteer-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import budgets from "../../budgets.json" with { type: "json" };
 import { launch, serve } from "./browser.ts";
 import { required } from "./environment.ts";
 import type { Measured } from "./page.ts";
@@ -70,11 +69,10 @@ async function measure(backend: string, build?: string): Promise<Measured> {
   expect(measured).toMatchObject({ backend, sources: ["model"] });
   expect(measured.n_tensors_before).toBeGreaterThan(0);
   expect(measured.n_tensors_after).toBe(measured.n_tensors_before);
-  expect(measured.p99_ms).toBeLessThan(budgets.predict_p99_ms);
   return measured;
 }
 
-test.each(["cpu", "webgl"])("on %s, 1,000 predictions leave no tensor, and are in time", async (backend) => {
+test.each(["cpu", "webgl"])("on %s, 1,000 predictions leave no tensor", async (backend) => {
   await measure(backend);
 });
 

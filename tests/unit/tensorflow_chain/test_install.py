@@ -176,8 +176,8 @@ def test_index_that_can_not_be_reached(tiny: Engine, home: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("python", "fault"),
     [
-        (None, r"No interpreter found for Python 3\.99"),
-        (Path("/nonexistent/python"), "No interpreter found at path"),
+        (None, r"has no Python 3\.99 to run on: No interpreter found for Python 3\.99"),
+        (Path("/nonexistent/python"), r"has no Python 3\.99 to run on: No interpreter found at path"),
         (Path(shutil.which("ls") or ""), "Failed to inspect Python interpreter"),
         (Path(sys.executable), r"that is Python 3\.\d+\.\d+, and the engine tiny runs on 3\.99 only"),
     ],
@@ -278,7 +278,9 @@ def test_environment_may_be_used_by_many(tiny: Engine) -> None:
 def test_removed_engine_leaves_nothing(tiny: Engine, home: Path) -> None:
     environment, _ = build()
     before = size_bytes(environment.folder)
-    (home / "engines" / ".tiny.cache").mkdir()
+    cached = home / "engines" / ".tiny.cache"
+    cached.mkdir()
+    os.link(next(environment.folder.glob("lib/*/site-packages/tiny.py")), cached / "the-same")
     assert before > 0
     assert remove("tiny") == before
     assert not home.exists()
