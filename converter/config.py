@@ -14,7 +14,8 @@ from converter.training_settings import DataSection, EvaluationSection, NetworkS
 
 Source = Literal["flag", "file", "default"]
 Dim = int | str
-AlsoFormat = Literal["layers"]
+Engine = Literal["direct", "onnx-tf", "both"]
+AlsoFormat = Literal["layers", "saved-model"]
 InputLayout = Literal["model", "nhwc"]
 InputDType = Literal["float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 
@@ -232,8 +233,11 @@ class CardSection(_Strict):
 class Config(_Strict):
     """Everything that decides what one model's artifact holds.
 
+    `engine` is the compiler: `direct` is this package's own, `onnx-tf` the chain of onnx-tf and tensorflowjs in an
+    environment of its own, and `both` publishes what `direct` makes once the other agrees.
     `input_layout` is that of the inputs of four dimensions: as the model has them, or `nhwc`, channels last.
-    `also` names formats beside ONNX and the TF.js graph model: `layers` is what `tf.loadLayersModel` loads.
+    `also` names formats beside ONNX and the TF.js graph model: `layers` is what `tf.loadLayersModel` loads,
+    `saved-model` what TensorFlow serves, which the engine onnx-tf makes in any case.
     `without_passes` names passes of the compiler to leave out, to find out what one does; `*` stands for any text, and
     `all` for every pass that graphs are right without.
     """
@@ -241,7 +245,7 @@ class Config(_Strict):
     name: str = Field(pattern=NAME_PATTERN)
     version: str = Field(default="0.1.0", pattern=SEMVER_PATTERN)
     description: str = ""
-    engine: Literal["direct"] = "direct"
+    engine: Engine = "direct"
     artifacts: Path = Path("artifacts")
     also: tuple[AlsoFormat, ...] = ()
     without_passes: tuple[str, ...] = ()
@@ -266,6 +270,14 @@ class Config(_Strict):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{what} named twice: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _onnx_tf_makes_it(self) -> Self:
+        if self.engine == "onnx-tf" and "layers" in self.also:
+            raise ValueError("the engine onnx-tf makes no Layers model: also: layers needs the engine direct or both")
+        if self.engine == "onnx-tf" and self.weights != WeightsSection():
+            raise ValueError("the engine onnx-tf stores weights as they are: weights need the engine direct or both")
         return self
 
 

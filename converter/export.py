@@ -1,10 +1,12 @@
-"""`nn.Module` -> ONNX by torch's current exporter, with the names and dynamic dimensions of the contract."""
+"""`nn.Module` -> ONNX by one of torch's two exporters, with the names and dynamic dimensions of the contract."""
 
 import inspect
 import math
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import onnx
 import torch
@@ -23,14 +25,22 @@ SAMPLE_LIMIT = 1 << 22  # elements
 SAMPLE_SEED = 0
 FILE_LIMIT_BYTES = (1 << 31) - 1  # of one protobuf message
 NOT_PART_OF_THE_MODEL = frozenset({"doc_string", "metadata_props"})  # stack traces, paths, class names
+Exporter = Literal["dynamo", "torchscript"]
 SYMBOL = re.compile(r"[A-Za-z_]\w*")
 SPECIALISED = re.compile(r"static shape of \d+ for dimension inputs\['(\w+)'\](?:\[(\d+)\])?\.shape\[(\d+)\]")
 
 
 def onnx_from_module(
-    module: nn.Module, inputs: Sequence[TensorSpec], outputs: Sequence[str] = (), *, opset: int = 18
+    module: nn.Module,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[str] = (),
+    *,
+    opset: int = 18,
+    exporter: Exporter = "dynamo",
 ) -> onnx.ModelProto:
     """A checked ONNX model that computes what the module computes, with the names of the specs.
+
+    `torchscript` is torch's older exporter, which writes opsets before 18.
 
     Shapes: a dimension with a name stays dynamic and keeps it; outputs are `output`, or `output_0`, … by default.
     Raises: ConfigError if the inputs or output names don't fit the network, or a named dimension has to be a number;
@@ -40,7 +50,8 @@ def onnx_from_module(
         raise ConfigError("the network's inputs are unknown", hint="set inputs, or give --input NAME=SHAPE:DTYPE")
     examples, n_outputs = _fitting_examples(module, inputs)
     names = _output_names(outputs, n_outputs)
-    model = _exported(module, examples, inputs, names, opset)
+    export = _exported if exporter == "dynamo" else _exported_by_torchscript
+    model = export(module, examples, inputs, names, opset)
     _strip(model)
     _name_dims(model, inputs)
     _check(model, inputs, names, opset)
@@ -173,6 +184,29 @@ def _exported(
     if program is None:
         raise InternalError("torch.onnx.export returned nothing")
     return program.model_proto
+
+
+def _exported_by_torchscript(
+    module: nn.Module, examples: Sequence[torch.Tensor], inputs: Sequence[TensorSpec], names: Sequence[str], opset: int
+) -> onnx.ModelProto:
+    try:
+        with tempfile.TemporaryDirectory() as folder, torch_is_quiet(), torch.no_grad():
+            file = Path(folder, "model.onnx")
+            torch.onnx.export(
+                module,
+                tuple(examples),
+                file,
+                dynamo=False,
+                opset_version=opset,
+                dynamic_axes={
+                    spec.name: {i: dim for i, dim in enumerate(spec.shape) if isinstance(dim, str)} for spec in inputs
+                },
+                input_names=[spec.name for spec in inputs],
+                output_names=list(names),
+            )
+            return onnx.load(file)
+    except Exception as error:  # the exporter runs the user's code, and raises nearly any type itself
+        raise _export_error(error, module, inputs) from error
 
 
 def _as_forward_takes_them(module: nn.Module, shapes: tuple[dict[int, Any], ...]) -> tuple[Any, ...]:

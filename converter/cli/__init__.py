@@ -1,8 +1,10 @@
 """The command line: it parses, calls the pipeline, and is the one place that turns errors into exit codes."""
 
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from gc import get_threshold, set_threshold
 
 import typer
@@ -26,11 +28,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console.for_arguments(arguments)
     set_threshold(NEW_OBJECTS, *get_threshold()[1:])
     try:
-        code = _run(arguments, console)
+        with _termination_as_interrupt():
+            code = _run(arguments, console)
     except BrokenPipeError:
         abandon_output()
         return READER_GONE
     return code if flush() else READER_GONE
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Within it, SIGTERM ends a command as Ctrl-C does: by way of everything that cleans up."""
+    if threading.current_thread() is not threading.main_thread():  # others can't set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(arguments: list[str], console: Console) -> int:

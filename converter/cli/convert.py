@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from converter.artifact.versions import Part
+    from converter.pipeline.compare_engines import EngineComparison
     from converter.pipeline.convert import ConvertOutcome
     from converter.pipeline.encode_choice import Trial
 
@@ -128,11 +129,21 @@ def convert(
     artifacts: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where artifacts are stored.", rich_help_panel=EXPORT)
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE",
+            help="Who compiles: direct (the default), onnx-tf (`compat-export engine install onnx-tf` gets it), "
+            "or both, to hold one against the other.",
+            rich_help_panel=EXPORT,
+        ),
+    ] = None,
     also: Annotated[
         str | None,
         typer.Option(
-            metavar="FORMAT",
-            help="A further format: `layers` for tf.loadLayersModel, where the model is a chain of its layers.",
+            metavar="A,B",
+            help="Further formats: `layers` for tf.loadLayersModel, where the model is a chain of its layers; "
+            "`saved-model` for TensorFlow, through onnx-tf.",
             rich_help_panel=EXPORT,
         ),
     ] = None,
@@ -174,6 +185,7 @@ def convert(
       compat-export convert model.onnx --name detector --version 1.0.0
       compat-export convert configs/compatibility.yaml --bump minor
       compat-export convert model.onnx --weights auto --max-error 1e-3
+      compat-export convert model.onnx --engine both
       compat-export convert model.onnx --input-layout nhwc
       compat-export convert model.pth --factory net.py:Net --input x=batch,3,32,32:float32
     """
@@ -182,6 +194,7 @@ def convert(
             "name": name,
             "version": version,
             "artifacts": artifacts and artifacts.absolute(),
+            "engine": engine,
             "also": names_from_list(also, "--also"),
             "without_passes": without_passes or None,
             "model.factory": factory,
@@ -274,6 +287,8 @@ def _document(outcome: "ConvertOutcome") -> dict[str, Any]:
         "version": manifest.version,
         "digest": manifest.digest,
         "size_bytes": sum(file.size_bytes for file in manifest.files),
+        "engine": manifest.engine,
+        "engines": None if outcome.engines is None else outcome.engines.as_json(timings=True),
         "weights": [asdict(one) for one in outcome.trials],
         "parity": {"status": "not-run"} if report is None else report.as_json(timings=True),
     }
@@ -288,11 +303,29 @@ def _view(outcome: "ConvertOutcome") -> Iterable["RenderableType"]:
         yield "[yellow]not proved[/]: parity was not run, so this artifact can't be released"
     else:
         yield from parity_view(outcome.report)
+    if outcome.engines:
+        yield _engines(outcome.engines)
     if outcome.trials:
         yield _trials(outcome.trials)
     size_kb = sum(file.size_bytes for file in outcome.manifest.files) / 1000
     title = f"{outcome.manifest.name} {outcome.manifest.version}, {size_kb:,.0f} kB"
     yield f"[green]artifact[/] {escape(shown_path(outcome.folder))} [dim]({escape(title)})[/]"
+
+
+def _engines(compared: "EngineComparison") -> "Table":
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from converter.report.engines import engine_header, engine_rows
+
+    name, *columns = engine_header(compared.engines)
+    table = Table(name, box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right")
+    for row in engine_rows(compared.engines, compared.distances):
+        table.add_row(*map(escape, row))
+    return table
 
 
 def _trials(trials: Sequence["Trial"]) -> "Table":

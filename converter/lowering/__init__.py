@@ -1,6 +1,6 @@
 """The only place where ONNX meets TF.js: one function for each operator version."""
 
-from converter.lowering.driver import Lowered, lower, problems_of
+from converter.lowering.driver import Lowered, interface_of, lower, problems_of
 from converter.lowering.registry import REGISTRY, Registry
 
-__all__ = ["REGISTRY", "Lowered", "Registry", "lower", "problems_of"]
+__all__ = ["REGISTRY", "Lowered", "Registry", "interface_of", "lower", "problems_of"]

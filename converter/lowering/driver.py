@@ -32,7 +32,7 @@ def lower(model: OnnxModel, registry: Registry = REGISTRY) -> Lowered:
     builder = values.builder
     for name in model.graph.outputs:
         builder.output(name, values.get(name))
-    builder.graph.metadata = _metadata(model.graph)
+    builder.graph.metadata = interface_of(model.graph)
     return Lowered(builder.graph, values.bound())
 
 
@@ -55,7 +55,7 @@ def _lowered(model: OnnxModel, registry: Registry) -> tuple[Values, list[Unsuppo
     return values, [*problems, *lower_nodes(model.graph.nodes, values, registry)]
 
 
-def _metadata(graph: OnnxGraph) -> dict[str, object]:
+def interface_of(graph: OnnxGraph) -> dict[str, object]:
     """What a caller needs to know that the graph itself can't say: ONNX names, dtypes and shapes, in order."""
     return {
         "inputs": _described({name: graph.types[name] for name in graph.inputs}),

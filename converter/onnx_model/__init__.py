@@ -1,5 +1,6 @@
 """A typed, read-only view of an ONNX model whose compile-time facts are already worked out."""
 
+from converter.onnx_model.folded import folded
 from converter.onnx_model.load import LoadedOnnx, load, load_bytes
 from converter.onnx_model.model import OnnxGraph, OnnxModel, OnnxNode, ValueType
 from converter.onnx_model.pieces import NodeFacts, known_values, nodes_of, piece_of, with_outputs
@@ -14,6 +15,7 @@ __all__ = [
     "OnnxModel",
     "OnnxNode",
     "ValueType",
+    "folded",
     "known_values",
     "load",
     "load_bytes",

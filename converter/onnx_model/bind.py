@@ -1,6 +1,6 @@
-"""Inputs that become constants."""
+"""Inputs that become constants, or get other shapes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import onnx
@@ -24,3 +24,31 @@ def with_values(loaded: LoadedOnnx, values: Mapping[str, int]) -> LoadedOnnx:
         dims = [1] * len(tensor.shape.dim)
         proto.graph.initializer.append(helper.make_tensor(info.name, tensor.elem_type, dims, [values[info.name]]))
     return replace(loaded, proto=proto)
+
+
+def with_shapes(loaded: LoadedOnnx, shapes: Mapping[str, Sequence[int | str]]) -> LoadedOnnx:
+    """The model with the shapes that its user declares for its inputs."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(loaded.proto)
+    declare_shapes(proto.graph, shapes)
+    return replace(loaded, proto=proto)
+
+
+def declare_shapes(graph: onnx.GraphProto, shapes: Mapping[str, Sequence[int | str]]) -> None:
+    """Give inputs the shapes that their user declares; what was inferred from other shapes is forgotten."""
+    changed = False
+    for info in graph.input:
+        dims = info.type.tensor_type.shape.dim
+        declared = shapes.get(info.name)
+        if declared is None or list(declared) == [
+            d.dim_value if d.HasField("dim_value") else d.dim_param for d in dims
+        ]:
+            continue
+        changed = True
+        del dims[:]
+        for size in declared:
+            dims.add(**{"dim_value" if isinstance(size, int) else "dim_param": size})
+    if changed:
+        for info in graph.output:
+            info.type.tensor_type.ClearField("shape")
+        del graph.value_info[:]

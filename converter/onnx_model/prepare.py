@@ -8,6 +8,7 @@ from onnx import shape_inference
 
 from converter.errors import CheckpointError
 from converter.onnx_model import control, structures
+from converter.onnx_model.bind import declare_shapes
 from converter.onnx_model.load import LoadedOnnx
 from converter.onnx_model.model import OnnxGraph, OnnxModel, OnnxNode, since_version, view
 from converter.onnx_model.protos import SMALL_ELEMENTS, model_proto
@@ -35,7 +36,7 @@ def prepare(
     proto = onnx.ModelProto()
     proto.CopyFrom(loaded.proto)
     if shapes:
-        _declare(proto.graph, shapes)
+        declare_shapes(proto.graph, shapes)
     _spell_defaults(proto.graph)
     model = view(_infer(proto), loaded.constants)
     for _ in range(MAX_ROUNDS):
@@ -89,26 +90,6 @@ def _inferred_again(model: OnnxModel) -> OnnxModel | None:
         return None
     constants = {name: array for name, array in live.graph.constants.items() if array.size > SMALL_ELEMENTS}
     return replace(view(inferred, constants), producer=model.producer)
-
-
-def _declare(graph: onnx.GraphProto, shapes: Mapping[str, Sequence[int | str]]) -> None:
-    """Give inputs the shapes that their user declares; what was inferred from other shapes is forgotten."""
-    changed = False
-    for info in graph.input:
-        dims = info.type.tensor_type.shape.dim
-        declared = shapes.get(info.name)
-        if declared is None or list(declared) == [
-            d.dim_value if d.HasField("dim_value") else d.dim_param for d in dims
-        ]:
-            continue
-        changed = True
-        del dims[:]
-        for size in declared:
-            dims.add(**{"dim_value" if isinstance(size, int) else "dim_param": size})
-    if changed:
-        for info in graph.output:
-            info.type.tensor_type.ClearField("shape")
-        del graph.value_info[:]
 
 
 def _spell_defaults(graph: onnx.GraphProto) -> None:

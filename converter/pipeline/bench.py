@@ -26,7 +26,7 @@ from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStar
 from converter.pipeline.legacy import FormulaTime, Opponents, opponents_of, time_formula
 from converter.pipeline.prove import choose_runtimes, model_for
 from converter.pipeline.report import facts_of_artifact
-from converter.pipeline.verify import has_layers, specs_of
+from converter.pipeline.verify import formats_of, specs_of
 from converter.report.facts import Facts, Size, Timing
 from converter.runtimes import RuntimePool
 from converter.runtimes.base import BenchResult, LoadedModel, Runtime, RuntimeInfo
@@ -149,9 +149,7 @@ def bench(
     limits = _budgets(artifact.manifest, budgets or {})
     sample, inputs = _inputs(artifact.manifest, folder)
     with RuntimePool(browser=browser) as pool:
-        names, not_run = choose_runtimes(
-            pool, runtimes, always=("onnxruntime",), has_layers=has_layers(artifact.manifest)
-        )
+        names, not_run = choose_runtimes(pool, runtimes, always=("onnxruntime",), formats=formats_of(artifact.manifest))
         wire = _wire(pool, folder)
         found, formula_times = [], []
         for name in names:

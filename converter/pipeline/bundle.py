@@ -8,6 +8,7 @@ from pathlib import Path
 from converter.artifact.manifest import Manifest
 from converter.artifact.store import Artifact, open_artifact, verify_files
 from converter.config import ParitySection
+from converter.errors import UnsupportedError
 from converter.fileio import write_atomically
 from converter.parity.agreement import Agreement
 from converter.parity.run import Candidate, check_parity
@@ -19,8 +20,8 @@ from converter.pipeline.verify import truth_of
 from converter.runtimes import RuntimePool
 from converter.runtimes.bundler import TF_MIN_JS, Backend, Build, build, find_modules, wasm_files
 from converter.runtimes.node_process import WireSize
+from converter.tfjs.foreign import count_ops
 from converter.tfjs.optable import OPTABLE
-from converter.tfjs.read import read
 
 DECLARATIONS = """\
 export {
@@ -94,7 +95,10 @@ def bundle(
 
 def _ops_of(artifact: Artifact) -> dict[str, str]:
     """The operators of the graph and its functions, each with its category."""
-    counted = read(artifact.folder / "tfjs").count_ops()
+    counted = count_ops(artifact.folder / "tfjs")
+    if unknown := sorted(counted.keys() - OPTABLE.keys()):
+        what = f"the graph has operators that no build is known for: {', '.join(unknown)}"
+        raise UnsupportedError(what, where=str(artifact.folder), hint="convert the model with --engine direct")
     return {op: OPTABLE[op].category for op in [*counted, "Const", "Placeholder"]}
 
 

@@ -28,21 +28,24 @@ from converter.onnx_model import save
 from converter.onnx_model.save import DATA_SUFFIX
 from converter.pipeline.bind import bound
 from converter.pipeline.budgets import exceeded_metrics, exceeded_size, raise_if_exceeded
-from converter.pipeline.compile import Compiled, also_folders, compile_onnx, write_also, write_graph
-from converter.pipeline.encode import choose_encodings, with_weights_tolerance
+from converter.pipeline.compile import also_folders
+from converter.pipeline.encode import with_weights_tolerance
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
 from converter.pipeline.layout import in_layout
-from converter.pipeline.report import REPORT_NAME, OnFacts, proof_facts
+from converter.pipeline.make import Made, drop_chain, formats_in, make
+from converter.pipeline.report import REPORT_NAME, OnFacts, graph_bytes, proof_facts, without_timings
 from converter.pipeline.repository import repository_of
 from converter.pipeline.source import Source, open_source
 from converter.pipeline.training_record import record_of, with_learned_features
 from converter.pipeline.types import CLIENT_FOLDER, write_types
 from converter.report.facts import Facts
 from converter.report.page import html_from_facts
+from converter.tensorflow_chain.conversions import ENGINE, SAVED_MODEL, SAVED_MODEL_FOLDER
 from converter.tfjs.passes import passes_named
 
 if TYPE_CHECKING:
     from converter.parity.verdict import ParityReport
+    from converter.pipeline.compare_engines import EngineComparison
     from converter.pipeline.encode_choice import Trial
     from converter.pipeline.prover import Proof, Prover
 
@@ -55,6 +58,7 @@ TOOLCHAIN = ("numpy", "onnx", "onnxscript", "torch")
 class ConvertOutcome:
     """A published artifact: its folder, its manifest, the proof (None where none was asked for), and what was tried.
 
+    `engines` compares the graphs of two engines, where both were asked for.
     `trials` holds the encodings of weights that were measured, the last of which was chosen.
     """
 
@@ -62,6 +66,7 @@ class ConvertOutcome:
     manifest: Manifest
     report: "ParityReport | None"
     trials: "tuple[Trial, ...]" = ()
+    engines: "EngineComparison | None" = None
 
 
 def convert(
@@ -84,47 +89,42 @@ def convert(
     config = resolved.config
     root = resolved.path(config.artifacts)
     ensure_free(root, config.name, config.version)
-    without_passes = passes_named(config.without_passes)
+    passes_named(config.without_passes)  # refuses a wrong name before long work
     source = in_layout(bound(open_source(resolved, emit=emit), bind or {}), config.input_layout)
     record = record_of(resolved, source.checkpoint.sha256 if source.checkpoint else None)
     metrics = record.evaluation.metrics if record else None
     raise_if_exceeded(exceeded_metrics(config.budgets, metrics), hint=METRICS_HINT)
-    emit(StepStarted("compile"))
-    shapes = {spec.name: spec.shape for spec in source.inputs}
-    compiled = compile_onnx(source.onnx, shapes=shapes, skip_passes=without_passes)
-    emit(StepFinished("compile", f"{sum(compiled.graph.count_ops().values())} TF.js nodes"))
     repository = repository_of(resolved.root)
-    stamp = _stamp(resolved, source, repository)
-    compiled.graph.metadata["artifact"] = stamp
-    needs_prover = prove_it or config.weights.encoding == "auto"
+    needs_prover = prove_it or config.weights.encoding == "auto" or SAVED_MODEL in formats_in(config)
     with (
         Draft(root, config.name, config.version) as draft,
         _proving(resolved, source, draft.folder, browser, emit) if needs_prover else nullcontext() as prover,
     ):
+        tools = _tools(source) | (prover.chain_versions() if prover else {})
+        stamp = _stamp(resolved, source, tools, repository)
         properties = {f"compat-export.{key}": text for key, text in stamp.items()}
         save(source.onnx, draft.folder / "model.onnx", properties)
-        choice = choose_encodings(config.weights, compiled, prover, emit=emit)
-        files = write_graph(compiled, draft.folder / "tfjs", choice.encodings)
-        fetched_bytes = sum(file.stat().st_size for file in files)
-        write_also(compiled, config.also, draft.folder)
-        raise_if_exceeded(exceeded_size(config.budgets, fetched_bytes), hint="allow more, or make the model smaller")
+        made = make(resolved, source, stamp, draft.folder, prover, emit=emit)
+        exceeded = exceeded_size(config.budgets, graph_bytes(draft.folder / "tfjs"))
+        raise_if_exceeded(exceeded, hint="allow more, or make the model smaller")
         if config.features:
             write_types(draft.folder / CLIENT_FOLDER, config.name, config.version, config.features)
-        proof = prover.prove(runtimes) if prover and prove_it else None
+        proof = prover.prove(runtimes, made.chain) if prover and prove_it else None
+        drop_chain(draft.folder)
         if proof:
             proof.save(draft.folder)
-        facts = replace(_facts(resolved, source, compiled, proof, draft.folder), encodings=choice.trials)
+        facts = _facts(resolved, source, made, tools, proof, draft.folder)
         if on_facts:
             on_facts(facts)
         if proof:
-            proof.report.raise_if_failed()
-        (draft.folder / REPORT_NAME).write_text(html_from_facts(replace(facts, timings=())), encoding="utf-8")
+            proof.raise_if_failed()
+        (draft.folder / REPORT_NAME).write_text(html_from_facts(without_timings(facts)), encoding="utf-8")
         if record:
             from converter.pipeline.card import write_card
 
             write_card(draft.folder, config, record)
         emit(StepStarted("publish"))
-        contents = _contents(resolved, source, compiled, proof, metrics, source_date_epoch).model_copy(
+        contents = _contents(resolved, source, made, tools, proof, metrics, source_date_epoch).model_copy(
             update={"engine": resolved.config.engine, "identity": stamp["identity"], "repository": repository}
         )
         entries = entries_of(draft.folder)
@@ -132,7 +132,8 @@ def convert(
         (draft.folder / PROVENANCE_NAME).write_bytes(canonical_json(statement))
         artifact = draft.publish(contents, _formats(source, config, draft.folder), entries)
     emit(StepFinished("publish", str(artifact.folder)))
-    return ConvertOutcome(artifact.folder, artifact.manifest, proof.report if proof else None, choice.trials)
+    report, engines = (proof.report, proof.engines) if proof else (None, None)
+    return ConvertOutcome(artifact.folder, artifact.manifest, report, made.trials, engines)
 
 
 @contextmanager
@@ -148,50 +149,57 @@ def _proving(
 def _contents(
     resolved: ResolvedConfig,
     source: Source,
-    compiled: Compiled,
+    made: Made,
+    tools: Mapping[str, str],
     proof: "Proof | None",
     metrics: dict[str, float] | None,
     source_date_epoch: int | None,
 ) -> Contents:
     config, sources = portable_config(resolved)
-    inputs, outputs = _tensors(source, compiled)
+    inputs, outputs = _tensors(source, made)
     return Contents(
         name=resolved.config.name,
         version=resolved.config.version,
         description=resolved.config.description,
         created=None if source_date_epoch is None else created_from_epoch(source_date_epoch),
-        is_async=bool(compiled.graph.metadata["async"]),
+        is_async=bool(made.metadata["async"]),
         inputs=inputs,
         outputs=outputs,
         features=resolved.config.features,
         config=config,
         config_sources=sources,
-        toolchain=_toolchain(source, proof),
+        toolchain=_toolchain(tools, proof),
         parity=proof.report.summary() if proof else ParitySummary(status="not-run"),
         metrics=metrics,
     )
 
 
-def _facts(resolved: ResolvedConfig, source: Source, compiled: Compiled, proof: "Proof | None", folder: Path) -> Facts:
+def _facts(
+    resolved: ResolvedConfig, source: Source, made: Made, tools: Mapping[str, str], proof: "Proof | None", folder: Path
+) -> Facts:
     config = resolved.config
-    inputs, outputs = ([one.model_dump(mode="json") for one in tensors] for tensors in _tensors(source, compiled))
+    inputs, outputs = ([one.model_dump(mode="json") for one in tensors] for tensors in _tensors(source, made))
     described = {
         "name": config.name,
         "version": config.version,
         "description": config.description,
         "inputs": inputs,
         "outputs": outputs,
-        "toolchain": _toolchain(source, proof),
+        "toolchain": _toolchain(tools, proof),
     }
     report, spreads = (proof.report, proof.spreads) if proof else (None, None)
-    return proof_facts(described, folder, compiled.graph.count_ops(), report, spreads)
+    facts = replace(proof_facts(described, folder, made.ops, report, spreads), encodings=made.trials)
+    if proof is None or proof.engines is None:
+        return facts
+    compared = proof.engines
+    return replace(facts, engines=compared.engines, distances=compared.distances, exceeded=compared.faults)
 
 
-def _tensors(source: Source, compiled: Compiled) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
+def _tensors(source: Source, made: Made) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
     """The inputs and the outputs of the model."""
     declared = {spec.name: spec for spec in source.inputs}
-    inputs = tuple(_tensor(one, declared[one["name"]]) for one in compiled.graph.metadata["inputs"])
-    return inputs, tuple(_tensor(one, None) for one in compiled.graph.metadata["outputs"])
+    inputs = tuple(_tensor(one, declared[one["name"]]) for one in made.metadata["inputs"])
+    return inputs, tuple(_tensor(one, None) for one in made.metadata["outputs"])
 
 
 def _tensor(described: Mapping[str, object], spec: TensorSpec | None) -> TensorInfo:
@@ -201,23 +209,30 @@ def _tensor(described: Mapping[str, object], spec: TensorSpec | None) -> TensorI
     return TensorInfo.model_validate({"name": described["name"], "dtype": described["dtype"], "shape": dims, **bounds})
 
 
-def _stamp(resolved: ResolvedConfig, source: Source, repository: Repository | None) -> dict[str, str]:
+def _stamp(
+    resolved: ResolvedConfig, source: Source, tools: Mapping[str, str], repository: Repository | None
+) -> dict[str, str]:
     """What the files of an artifact say of where they belong."""
     config, _ = portable_config(resolved)
     made_from = {
         "config": config,
         "source_sha256": source.file.sha256,
         "repository": repository and repository.model_dump(mode="json"),
-        "toolchain": _toolchain(source, None),
+        "toolchain": dict(tools),
     }
     return {"name": resolved.config.name, "version": resolved.config.version, "identity": identity_of(made_from)}
 
 
-def _toolchain(source: Source, proof: "Proof | None") -> dict[str, str]:
-    """The versions of everything that decided a byte or a verdict."""
+def _tools(source: Source) -> dict[str, str]:
+    """The versions of everything of this package's own that decided a byte."""
     used = TOOLCHAIN if source.module is not None else ("numpy", "onnx")
     versions = {"compat-export": __version__, "python": platform.python_version()}
-    versions |= {name: importlib.metadata.version(name) for name in used}
+    return versions | {name: importlib.metadata.version(name) for name in used}
+
+
+def _toolchain(tools: Mapping[str, str], proof: "Proof | None") -> dict[str, str]:
+    """The versions of everything that decided a byte or a verdict."""
+    versions = dict(tools)
     for verdict in proof.report.runtimes if proof else ():
         versions |= verdict.info.versions if verdict.info else {}
     return versions | (dict(proof.reference.info.versions) if proof else {})
@@ -228,5 +243,9 @@ def _formats(source: Source, config: Config, folder: Path) -> list[FormatPlan]:
     if (folder / WEIGHTS_NAME).exists():
         onnx.append(FormatPlan("onnx-weights", WEIGHTS_NAME, parent="onnx"))
     types = [FormatPlan("types", CLIENT_FOLDER)] if config.features else []
+    is_chain = config.engine == ENGINE
+    parent = "onnx" if is_chain else source.file.name  # the chain reads another export than model.onnx
+    saved = [FormatPlan(SAVED_MODEL, SAVED_MODEL_FOLDER, parent=parent)] if SAVED_MODEL in formats_in(config) else []
+    graph = FormatPlan("tfjs", "tfjs", parent=SAVED_MODEL if is_chain else "onnx")
     also = [FormatPlan(one, one, parent="tfjs") for one in also_folders(config.also)]
-    return [source.file, *onnx, FormatPlan("tfjs", "tfjs", parent="onnx"), *also, *types]
+    return [source.file, *onnx, *saved, graph, *also, *types]

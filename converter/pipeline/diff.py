@@ -9,8 +9,7 @@ import numpy as np
 from converter.artifact.manifest import Manifest
 from converter.artifact.references import folder_of
 from converter.artifact.store import open_artifact
-from converter.tfjs.graph import Graph
-from converter.tfjs.read import read
+from converter.tfjs.foreign import count_ops, weights_of
 
 Value = Any
 
@@ -22,7 +21,7 @@ def diff(before: str, after: str, root: Path) -> dict[str, Any]:
     Raises: ArtifactError if a version isn't there, or is damaged.
     """
     one, other = (open_artifact(folder_of(reference, root)) for reference in (before, after))
-    graphs = [read(artifact.folder / "tfjs") for artifact in (one, other)]
+    graphs = [artifact.folder / "tfjs" for artifact in (one, other)]
     pair = (one.manifest, other.manifest)
     return {
         "before": _title(one.manifest),
@@ -31,16 +30,16 @@ def diff(before: str, after: str, root: Path) -> dict[str, Any]:
         "files": _changes(*map(_files, pair)),
         "size_bytes": [sum(entry.size_bytes for entry in manifest.files) for manifest in pair],
         "interface": _changes(*map(_interface, pair)),
-        "ops": _changes(*(graph.count_ops() for graph in graphs)),
+        "ops": _changes(*(count_ops(graph) for graph in graphs)),
         "metrics": _changes(*(manifest.metrics or {} for manifest in pair)),
         "parity": _changes(*map(_parity, pair)),
         "config": _changes(*(_flat(manifest.config) for manifest in pair)),
         "toolchain": _changes(*(manifest.toolchain for manifest in pair)),
-        "weights": weights_distance(*graphs),
+        "weights": weights_distance(*map(weights_of, graphs)),
     }
 
 
-def weights_distance(before: Graph, after: Graph) -> dict[str, Any]:
+def weights_distance(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """How far the weights moved, over those of the same name and shape in both.
 
     `relative_l2` is |after - before| / |before|, None where before is all zeros.
@@ -59,8 +58,8 @@ def weights_distance(before: Graph, after: Graph) -> dict[str, Any]:
     }
 
 
-def _floats(graph: Graph) -> dict[str, np.ndarray]:
-    return {name: array for name, array in graph.constants.items() if array.dtype.kind == "f"}
+def _floats(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array for name, array in weights.items() if array.dtype.kind == "f"}
 
 
 def _norm(arrays: Any) -> float:

@@ -35,7 +35,7 @@ def inspect_path(path: Path) -> dict[str, Any]:
 
 
 def _artifact(folder: Path) -> dict[str, Any]:
-    from converter.tfjs.read import read
+    from converter.tfjs.foreign import count_ops
 
     manifest: Manifest = open_artifact(folder).manifest
     return {
@@ -45,7 +45,7 @@ def _artifact(folder: Path) -> dict[str, Any]:
         "description": manifest.description,
         "inputs": [tensor.model_dump(mode="json") for tensor in manifest.inputs],
         "outputs": [tensor.model_dump(mode="json") for tensor in manifest.outputs],
-        "ops": read(folder / "tfjs").count_ops(),
+        "ops": count_ops(folder / "tfjs"),
         "size_bytes": sum(entry.size_bytes for entry in manifest.files),
         "async": manifest.is_async,
         "parity": manifest.parity.model_dump(mode="json"),

@@ -1,7 +1,7 @@
 """Which runtimes a proof runs in, and the proof itself, told as it goes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from converter.errors import ConfigError, RuntimeMissing
@@ -16,11 +16,14 @@ from converter.report.spread import SpreadCollector
 from converter.runtimes import RUNTIME_NAMES, RuntimePool
 from converter.runtimes.base import Runtime
 from converter.runtimes.catalog import BROWSER_RUNTIMES, LAYERS_RUNTIMES, NODE_RUNTIMES
+from converter.tensorflow_chain.conversions import SAVED_MODEL, SAVED_MODEL_FOLDER
 from converter.tfjs.encodings import ROUNDED
 
 NODE_DEFAULT = ("tfjs-cpu@node", "tfjs-wasm@node")
 CHROMIUM_DEFAULT = ("tfjs-wasm@chromium", "tfjs-webgl@chromium")
 ALL = "all"
+RUNTIMES_OF = {LAYERS_FOLDER: LAYERS_RUNTIMES, SAVED_MODEL: (SAVED_MODEL,)}  # of the formats that not every model has
+ALSO_OF = {LAYERS_FOLDER: "layers", SAVED_MODEL: "saved-model"}
 NO_BROWSER = {
     "chromium": "no Chrome or Chromium found (--browser PATH names one)",
     "firefox": "no Firefox found",
@@ -28,25 +31,29 @@ NO_BROWSER = {
 
 
 def choose_runtimes(
-    pool: RuntimePool, asked: Sequence[str] | None, *, always: Sequence[str], has_layers: bool = False
+    pool: RuntimePool, asked: Sequence[str] | None, *, always: Sequence[str], formats: Collection[str] = ()
 ) -> tuple[list[str], dict[str, str]]:
     """The runtimes to compare, and the reason for each default one that is left out.
 
     A list that was asked for is binding. By default: `always`, TF.js in Node, and in Chromium where one is found, and
-    those of TF.js Layers for a model that `has_layers`. `all` asks for whatever this machine can run, and leaves out
-    only what a browser lacks.
+    those of the further `formats` that the model has. `all` asks for whatever this machine can run, and leaves out
+    only what a browser, or the engine, lacks.
 
-    Raises: ConfigError if a name is unknown, or needs a Layers model where there is none; RuntimeMissing if a browser
-            that was named isn't there.
+    Raises: ConfigError if a name is unknown, or needs a format that there isn't; RuntimeMissing if a browser that was
+            named isn't there.
     """
-    if not has_layers and (needing := [name for name in asked or () if name in LAYERS_RUNTIMES]):
-        raise ConfigError(
-            f"there is no Layers model for {', '.join(needing)}", where="runtimes", hint="convert with --also layers"
-        )
+    for extra, runtimes in RUNTIMES_OF.items():
+        if extra not in formats and (needing := [name for name in asked or () if name in runtimes]):
+            also = ALSO_OF[extra]
+            raise ConfigError(
+                f"there is no {extra} model for {', '.join(needing)}",
+                where="runtimes",
+                hint=f"convert with --also {also}",
+            )
     if asked is None or tuple(asked) == (ALL,):
-        layers_names, layers_not_run = _layers_runtimes(pool) if has_layers else ([], {})
         names, not_run = _default_runtimes(pool, always) if asked is None else _all_runtimes(pool, always)
-        return [*names, *layers_names], not_run | layers_not_run
+        more, more_not_run = _runtimes_of(pool, formats)
+        return [*names, *more], not_run | more_not_run
     if unknown := [name for name in asked if name not in RUNTIME_NAMES]:
         raise ConfigError(
             f"there is no runtime {', '.join(unknown)}",
@@ -62,12 +69,17 @@ def _default_runtimes(pool: RuntimePool, always: Sequence[str]) -> tuple[list[st
     return [*always, *NODE_DEFAULT], dict.fromkeys(CHROMIUM_DEFAULT, NO_BROWSER["chromium"])
 
 
-def _layers_runtimes(pool: RuntimePool) -> tuple[list[str], dict[str, str]]:
-    in_browser = [name for name in LAYERS_RUNTIMES if name.endswith("@chromium")]
-    if pool.browser() is not None:
-        return list(LAYERS_RUNTIMES), {}
-    rest = [name for name in LAYERS_RUNTIMES if name not in in_browser]
-    return rest, dict.fromkeys(in_browser, NO_BROWSER["chromium"])
+def _runtimes_of(pool: RuntimePool, formats: Collection[str]) -> tuple[list[str], dict[str, str]]:
+    """The runtimes of further formats that this machine has, and the reason for each that it hasn't."""
+    chosen, not_run = [], {}
+    for name in (name for extra, names in RUNTIMES_OF.items() if extra in formats for name in names):
+        if name == SAVED_MODEL and (reason := pool.engine_lacks()):
+            not_run[name] = reason
+        elif name.endswith("@chromium") and pool.browser() is None:
+            not_run[name] = NO_BROWSER["chromium"]
+        else:
+            chosen.append(name)
+    return chosen, not_run
 
 
 def _all_runtimes(pool: RuntimePool, always: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -105,6 +117,7 @@ def prove(
     not_run: Mapping[str, str],
     emit: Emit,
     on_outputs: OnOutputs | None = None,
+    step: str = "parity",
 ) -> ParityReport:
     """The verdict on every runtime of `models` (name -> the model it is to run); `on_outputs` as in `check_parity`."""
     candidates = [
@@ -114,14 +127,14 @@ def prove(
     ]
 
     def advance(now: Progress) -> None:
-        emit(StepAdvanced("parity", seen.setdefault(now.runtime, len(seen)) * now.total + now.done, now.runtime))
+        emit(StepAdvanced(step, seen.setdefault(now.runtime, len(seen)) * now.total + now.done, now.runtime))
 
     seen: dict[str, int] = {}
-    emit(StepStarted("parity", len(candidates) * len(samples)))
+    emit(StepStarted(step, len(candidates) * len(samples)))
     report = check_parity(
         reference, candidates, samples, agreement, not_run=not_run, on_progress=advance, on_outputs=on_outputs
     )
-    emit(StepFinished("parity", f"{sum(one.status == 'passed' for one in report.runtimes)} of {len(candidates)} agree"))
+    emit(StepFinished(step, f"{sum(one.status == 'passed' for one in report.runtimes)} of {len(candidates)} agree"))
     return report
 
 
@@ -139,6 +152,8 @@ def model_for(name: str, folder: Path) -> Path:
     """What a runtime loads from an artifact's folder."""
     if name in LAYERS_RUNTIMES:
         return folder / LAYERS_FOLDER
+    if name == SAVED_MODEL:
+        return folder / SAVED_MODEL_FOLDER
     return folder / "tfjs" if name.startswith("tfjs-") else folder / "model.onnx"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,14 +15,26 @@ from converter.parity.inputs import Sample
 from converter.parity.run import Reference
 from converter.parity.samples import read_samples
 from converter.parity.verdict import ParityReport
+from converter.pipeline.compare_engines import EngineComparison, Recorder, all_of, compare_engines, has_rival
 from converter.pipeline.events import Emit
-from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of, spreads_of
+from converter.pipeline.make import formats_in
+from converter.pipeline.prove import (
+    NODE_DEFAULT,
+    RUNTIMES_OF,
+    choose_runtimes,
+    model_for,
+    prove,
+    reference_of,
+    spreads_of,
+)
 from converter.pipeline.samples import draw
 from converter.pipeline.source import Source
 from converter.report.spread import SpreadCollector
 from converter.runtimes import RuntimePool
 from converter.runtimes.base import Runtime
-from converter.runtimes.catalog import LAYERS_RUNTIMES
+from converter.tensorflow_chain.conversions import SAVED_MODEL
+
+CHAIN_PACKAGES = ("onnx-tf", "tensorflow-cpu", "tensorflowjs")
 
 
 @dataclass(frozen=True)
@@ -33,12 +45,23 @@ class Proof:
     samples: Sequence[Sample]
     reference: Reference
     spreads: SpreadCollector
+    engines: EngineComparison | None = None
+
+    def raise_if_failed(self) -> None:
+        """Nothing, if everything agrees.
+
+        Raises: as `ParityReport.raise_if_failed`, for the second engine's graph as well.
+        """
+        self.report.raise_if_failed()
+        if self.engines:
+            self.engines.report.raise_if_failed()
 
     def save(self, folder: Path) -> None:
         """Write the verdicts and the test vectors into an artifact's folder."""
         inputs = {sample.label: sample.inputs for sample in self.samples}
         save_vectors(folder, Vectors(inputs, self.reference.outputs))
-        (folder / "parity.json").write_bytes(canonical_json(self.report.as_json()))
+        engines = {"engines": self.engines.as_json()} if self.engines else {}
+        (folder / "parity.json").write_bytes(canonical_json(self.report.as_json() | engines))
 
 
 class Prover:
@@ -73,8 +96,20 @@ class Prover:
 
         return TorchRuntime(self._source.module, self._source.inputs, self._source.outputs)
 
-    def prove(self, asked: tuple[str, ...] | None) -> Proof:
+    def chain_versions(self) -> dict[str, str]:
+        """The versions of the chain's packages, none where the config doesn't need it.
+
+        Raises: EngineMissing if it does, and the engine isn't installed.
+        """
+        if SAVED_MODEL not in formats_in(self._resolved.config):
+            return {}
+        versions = self.pool.engine().versions
+        return {name: versions[name] for name in CHAIN_PACKAGES}
+
+    def prove(self, asked: tuple[str, ...] | None, rival: Path | None = None) -> Proof:
         """The verdict on every runtime that was asked for, by default on those of the config.
+
+        `rival` is another engine's graph of the same model, to be held against the draft's.
 
         Raises: ConfigError if a runtime can't be asked for; RuntimeMissing if one can't start.
         """
@@ -85,18 +120,27 @@ class Prover:
         samples, reference = self.samples, self.reference
         models = {name: model_for(name, self._folder) for name in names}
         agreement = Agreement.of(settings)
-        spreads = spreads_of(reference, agreement, models)
+        spreads, recorder = spreads_of(reference, agreement, models), Recorder()
+        listen = all_of(spreads, recorder.keep) if rival else spreads
         report = prove(
-            self.pool, reference, models, samples, agreement, not_run=not_run, emit=self._emit, on_outputs=spreads
+            self.pool, reference, models, samples, agreement, not_run=not_run, emit=self._emit, on_outputs=listen
         )
-        return Proof(report, samples, reference, spreads)
+        proof = Proof(report, samples, reference, spreads)
+        if rival is None:
+            return proof
+        first = (self._folder / "tfjs", report)
+        compared = compare_engines(self.pool, reference, first, rival, samples, agreement, recorder, emit=self._emit)
+        return replace(proof, engines=compared)
 
     def _runtimes(self, asked: tuple[str, ...] | None) -> tuple[list[str], dict[str, str]]:
         """The runtimes of the proof; none of the artifact's formats goes unproved, whatever list was asked for."""
-        has_layers = "layers" in self._resolved.config.also
-        names, not_run = choose_runtimes(self.pool, asked, always=("onnxruntime",), has_layers=has_layers)
-        if has_layers and not set(LAYERS_RUNTIMES) & set(names):
-            names.append(LAYERS_RUNTIMES[0])
+        formats = formats_in(self._resolved.config)
+        names, not_run = choose_runtimes(self.pool, asked, always=("onnxruntime",), formats=formats)
+        for runtimes in (RUNTIMES_OF[one] for one in formats):
+            if not set(runtimes) & set(names):
+                names.append(runtimes[0])
+        if self._resolved.config.engine == "both" and not any(map(has_rival, names)):
+            names.append(NODE_DEFAULT[0])
         return names, not_run
 
 

@@ -1,6 +1,7 @@
 """Gathers what the documents tell of a proof: its verdicts, and the model that was proved."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +46,23 @@ def facts_of_artifact(
     manifest: Manifest, folder: Path, report: "ParityReport | None" = None, spreads: "SpreadCollector | None" = None
 ) -> Facts:
     """The facts of a published artifact, and of a proof of it."""
-    from converter.tfjs.read import read
+    from converter.tfjs.foreign import count_ops
 
     described = manifest.model_dump(
         mode="json", include={"name", "version", "description", "inputs", "outputs", "toolchain"}
     )
-    return proof_facts(described, folder, read(folder / "tfjs").count_ops(), report, spreads)
+    return proof_facts(described, folder, count_ops(folder / "tfjs"), report, spreads)
+
+
+def graph_bytes(folder: Path) -> int:
+    """What an app fetches of a graph model."""
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def without_timings(facts: Facts) -> Facts:
+    """The facts whose document has the same bytes each time."""
+    engines = tuple(replace(one, predict_ms={}) for one in facts.engines)
+    return replace(facts, timings=(), engines=engines)
 
 
 def sizes_of(folder: Path) -> Iterable[Size]:
@@ -59,6 +71,7 @@ def sizes_of(folder: Path) -> Iterable[Size]:
     parts = {
         "TF.js graph": [*folder.glob("tfjs/model.json")],
         f"TF.js weights ({len(weights)} file{'s' * (len(weights) != 1)})": weights,
+        "SavedModel": [file for file in folder.glob("saved_model/**/*") if file.is_file()],
         "TF.js Layers": [*folder.glob("tfjs-layers/*")],
         "ONNX": [*folder.glob("model.onnx")],
         "test vectors": [*folder.glob(f"{VECTORS_FOLDER}/*")],

@@ -1,7 +1,8 @@
 """Where a model comes from: a checkpoint with the code of its network, or an ONNX file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -9,13 +10,16 @@ from converter.artifact.store import FormatPlan
 from converter.config import InputDType, ResolvedConfig, TensorSpec
 from converter.dtypes import BY_NAME
 from converter.errors import ConfigError
-from converter.onnx_model import LoadedOnnx, load, load_bytes
+from converter.onnx_model import LoadedOnnx, folded, load, load_bytes
 from converter.onnx_model.model import value_type
 from converter.pipeline.events import Emit, StepFinished, StepStarted
+from converter.tensorflow_chain.conversions import OPSET
 
 if TYPE_CHECKING:
     import onnx
     import torch
+
+    from converter.export import Exporter
 
 ONNX_SUFFIX = ".onnx"
 
@@ -45,6 +49,9 @@ def open_source(resolved: ResolvedConfig, *, emit: Emit) -> Source:
     Raises: ConfigError if the config names none, or inputs that it doesn't have; CheckpointError if it can't be read.
     """
     path = resolved.config.model.checkpoint
+    if resolved.config.engine == "onnx-tf" and resolved.sources.get("export.opset") == "flag":
+        what = f"the engine onnx-tf reads opset {OPSET}, which is older than what can be chosen"
+        raise ConfigError(what, where="--opset", hint="leave it out, or use the engine direct")
     if path is None:
         raise ConfigError("no model is named", where="model.checkpoint", hint="give the path of a .pth or .onnx file")
     path = resolved.path(path)
@@ -73,7 +80,6 @@ def _from_onnx(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
 
 def _from_checkpoint(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
     from converter.checkpoint import load_module, resolve_factory
-    from converter.export import onnx_from_module
     from converter.training.network import OUTPUT, input_spec, reference_factory
 
     config = resolved.config
@@ -96,13 +102,39 @@ def _from_checkpoint(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source
             where="inputs",
             hint="declare them in the config, or give --input name=batch,8:float32",
         )
-    emit(StepStarted("export to ONNX"))
-    proto = onnx_from_module(checkpoint.module, inputs, outputs, opset=config.export.opset)
-    loaded = load_bytes(proto.SerializeToString(deterministic=True), where=f"{path.name} exported")
-    emit(StepFinished("export to ONNX", f"opset {config.export.opset}, {len(proto.graph.node)} nodes"))
-    names = tuple(info.name for info in proto.graph.output)
+    export = exported_for_chain if config.engine == "onnx-tf" else partial(_exported, opset=config.export.opset)
+    loaded = export(checkpoint.module, inputs, outputs, emit=emit)
+    names = tuple(info.name for info in loaded.proto.graph.output)
     plan = FormatPlan("checkpoint", sha256=checkpoint.sha256)
     return Source(loaded, tuple(inputs), names, checkpoint.module, plan)
+
+
+def exported_for_chain(
+    module: "torch.nn.Module", inputs: Sequence[TensorSpec], outputs: Sequence[str], *, emit: Emit
+) -> LoadedOnnx:
+    """A module as ONNX that onnx-tf can read.
+
+    torch's older exporter computes the sizes of a padding by int64 constants that TF.js can't hold: they are folded.
+    """
+    return folded(_exported(module, inputs, outputs, opset=OPSET, exporter="torchscript", emit=emit))
+
+
+def _exported(
+    module: "torch.nn.Module",
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[str],
+    *,
+    opset: int,
+    exporter: "Exporter" = "dynamo",
+    emit: Emit,
+) -> LoadedOnnx:
+    from converter.export import onnx_from_module
+
+    emit(StepStarted("export to ONNX"))
+    proto = onnx_from_module(module, inputs, outputs, opset=opset, exporter=exporter)
+    loaded = load_bytes(proto.SerializeToString(deterministic=True), where="the exported model")
+    emit(StepFinished("export to ONNX", f"opset {opset}, {len(proto.graph.node)} nodes"))
+    return loaded
 
 
 def _graph_inputs(loaded: LoadedOnnx) -> dict[str, TensorSpec]:

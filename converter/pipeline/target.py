@@ -9,6 +9,7 @@ from converter.artifact.manifest import MANIFEST_NAME, left_out
 from converter.artifact.store import open_artifact, verify_files
 from converter.artifact.vectors import VECTORS_FOLDER, load_vectors
 from converter.config import ParitySection, resolve
+from converter.errors import ConfigError
 from converter.onnx_model import LoadedOnnx, load
 from converter.parity.compare import Tolerance
 from converter.parity.inputs import Sample, make_samples
@@ -17,6 +18,7 @@ from converter.pipeline.events import silent
 from converter.pipeline.samples import draw
 from converter.pipeline.source import open_source
 from converter.pipeline.verify import specs_of
+from converter.tensorflow_chain.conversions import ENGINE
 from converter.tfjs.passes import passes_named
 
 
@@ -59,6 +61,9 @@ def _from_artifact(folder: Path, inputs: Path | None) -> Target:
     artifact = open_artifact(folder)
     verify_files(artifact)
     manifest = artifact.manifest
+    if manifest.engine == ENGINE:
+        what = f"its graph is the work of the engine {ENGINE}, and only what this compiler makes can be looked into"
+        raise ConfigError(what, where=str(folder), hint="give its model.onnx, to look into what direct makes of it")
     settings = ParitySection.model_validate(manifest.config["parity"], extra="ignore")
     if inputs is not None:
         samples = read_samples(inputs, specs_of(manifest), [feature.name for feature in manifest.features])

@@ -15,7 +15,6 @@ from converter.artifact.vectors import VECTORS_FOLDER, load_vectors
 from converter.artifact.versions import is_version
 from converter.config import ParitySection, TensorSpec
 from converter.errors import ArtifactError, ConfigError
-from converter.layers import LAYERS_FOLDER
 from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
 from converter.parity.run import Reference
@@ -120,9 +119,7 @@ def verify(
             hint="drop torch; the test vectors hold its outputs",
         )
     with RuntimePool(browser=browser) as pool:
-        names, not_run = choose_runtimes(
-            pool, runtimes, always=("onnxruntime",), has_layers=has_layers(artifact.manifest)
-        )
+        names, not_run = choose_runtimes(pool, runtimes, always=("onnxruntime",), formats=formats_of(artifact.manifest))
         samples, reference = truth_of(artifact, wanted or Wanted(), settings, pool, emit)
         models: Mapping[str, Path] = {name: model_for(name, folder) for name in names}
         agreement = Agreement.of(settings)
@@ -163,9 +160,9 @@ def _from_vectors(manifest: Manifest, folder: Path) -> tuple[list[Sample], Refer
     return samples, Reference(info, vectors.outputs)
 
 
-def has_layers(manifest: Manifest) -> bool:
-    """Whether an artifact holds a Layers model."""
-    return any(one.name == LAYERS_FOLDER for one in manifest.formats)
+def formats_of(manifest: Manifest) -> set[str]:
+    """The formats that an artifact holds."""
+    return {one.name for one in manifest.formats}
 
 
 def specs_of(manifest: Manifest) -> list[TensorSpec]:

@@ -186,6 +186,22 @@ class Encodings(Protocol):
 
 
 @dataclass(frozen=True)
+class EngineFigures:
+    """What one engine's graph is, and how it did, by runtime, where two were compared.
+
+    Units: max_abs, the largest gap to the reference, in the unit of the output it was found in; predict_ms, the median
+           over the samples, in milliseconds.
+    """
+
+    name: str
+    n_nodes: int
+    n_transposes: int
+    size_bytes: int
+    max_abs: Mapping[str, float]
+    predict_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Tensor:
     """One input or output of the model."""
 
@@ -213,9 +229,11 @@ class Facts:
     ops: Mapping[str, int] = field(default_factory=dict)
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
+    engines: tuple[EngineFigures, ...] = ()  # where two graphs of the model were compared
+    distances: Mapping[str, float] = field(default_factory=dict)  # between the outputs of these two, by runtime
     toolchain: Mapping[str, str] = field(default_factory=dict)
     infos: tuple[Info, ...] = ()  # who ran, where that is not in the proof
-    exceeded: tuple[str, ...] = ()  # budgets that aren't met, a sentence each
+    exceeded: tuple[str, ...] = ()  # budgets that aren't met, and a second engine's faults, a sentence each
 
     @property
     def status(self) -> str:

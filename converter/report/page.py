@@ -6,6 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from converter.report.engines import engine_header, engine_rows
 from converter.report.facts import Facts, Output, Proof, Timing, Verdict
 from converter.report.plots import histogram, scatter
 from converter.report.words import (
@@ -52,7 +53,7 @@ def _context(facts: Facts) -> dict[str, Any]:
     proof = facts.proof
     tensors = [("input", one) for one in facts.inputs] + [("output", one) for one in facts.outputs]
     highest = max(facts.ops.values(), default=1)
-    common = {
+    common: dict[str, Any] = {
         "facts": facts,
         "proof": proof,
         "verdict": headline(facts),
@@ -64,6 +65,8 @@ def _context(facts: Facts) -> dict[str, Any]:
             for name, count in sorted(facts.ops.items(), key=lambda pair: (-pair[1], pair[0]))
         ],
     }
+    common["engine_header"] = engine_header(facts.engines)
+    common["engine_rows"] = engine_rows(facts.engines, facts.distances)
     common["encodings"] = [
         {"name": one.name, "size": readable_bytes(one.size_bytes), "max_error": short_number(one.max_error)}
         for one in facts.encodings

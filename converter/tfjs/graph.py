@@ -12,6 +12,7 @@ from converter.errors import InternalError
 
 Dim = int | str | None  # a size, the name of a dynamic size, or unknown
 Shape = tuple[Dim, ...] | None  # None: unknown rank
+NOT_COMPUTED = ("Const", "Placeholder")
 
 
 class DataType(NamedTuple):
@@ -122,7 +123,7 @@ class Graph:
         counts: dict[str, int] = {}
         for _, graph in self.walk():
             for node in graph.nodes.values():
-                if node.op not in ("Const", "Placeholder"):
+                if node.op not in NOT_COMPUTED:
                     counts[node.op] = counts.get(node.op, 0) + 1
         return dict(sorted(counts.items()))
 

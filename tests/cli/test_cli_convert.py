@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import onnx
@@ -162,6 +165,10 @@ def test_recorded_time_comes_from_the_environment(cli: Cli, mlp: Path, monkeypat
         pytest.param(["m.onnx", "--opset", "9"], 2, "export.opset: ", id="opset"),
         pytest.param(["m.onnx", "--atol", "-1"], 2, "parity.tolerances.float32.atol: ", id="atol"),
         pytest.param(["m.onnx", "--input", "x=3:float31"], 2, "inputs.0.dtype: ", id="dtype"),
+        pytest.param(["m.onnx", "--engine", "onnx2tf"], 2, "engine: Input should be 'direct'", id="engine"),
+        pytest.param(["m.onnx", "--also", "tflite"], 2, "also.0: ", id="also"),
+        pytest.param(["m.onnx", "--engine", "onnx-tf", "--also", "layers"], 2, "makes no Layers", id="engine-layers"),
+        pytest.param(["m.onnx", "--engine", "onnx-tf", "--weights", "uint8"], 2, "weights need", id="engine-weights"),
         pytest.param(["m.onnx"], 3, "m.onnx", id="missing-onnx"),
         pytest.param(["m.pth", "--factory", "no.where:Net"], 3, "no.where", id="missing-factory"),
         pytest.param(["m.yaml"], 2, "can't be read", id="missing-config"),
@@ -247,3 +254,41 @@ def test_layers_runtimes_need_a_layers_model(cli: Cli, mlp: Path, tmp_path: Path
     run = cli("convert", mlp, "--artifacts", tmp_path, "--runtimes", "tfjs-layers-cpu@node")
     assert run.code == 2
     assert "convert with --also layers" in run.err
+
+
+@pytest.mark.parametrize("flags", [("--engine", "onnx-tf"), ("--engine", "both"), ("--also", "saved-model")])
+def test_engine_that_is_not_installed_is_said_before_anything_is_made(
+    cli: Cli, mlp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, str]
+) -> None:
+    monkeypatch.setenv("COMPAT_EXPORT_HOME", str(tmp_path / "home"))
+    run = cli("convert", mlp, "--artifacts", tmp_path / "artifacts", *flags)
+    assert run.code == 7
+    assert "the engine onnx-tf is not installed" in run.err
+    assert "compat-export engine install onnx-tf" in run.err
+    assert list((tmp_path / "artifacts").iterdir()) == []
+
+
+def test_chain_reads_one_opset_only(cli: Cli, mlp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPAT_EXPORT_HOME", str(tmp_path / "home"))
+    run = cli("convert", mlp, "--artifacts", tmp_path / "artifacts", "--engine", "onnx-tf", "--opset", "20")
+    assert run.code == 2
+    assert "reads opset 12" in run.err
+
+
+def test_saved_model_runtime_needs_a_saved_model(cli: Cli, mlp: Path, tmp_path: Path) -> None:
+    run = cli("convert", mlp, "--artifacts", tmp_path, "--runtimes", "saved-model")
+    assert run.code == 2
+    assert "convert with --also saved-model" in run.err
+
+
+def test_termination_cleans_up_as_an_interrupt_does(mlp: Path, tmp_path: Path) -> None:
+    artifacts = tmp_path / "artifacts"
+    command = [sys.executable, "-m", "converter", "convert", str(mlp), "--artifacts", str(artifacts), "--quiet"]
+    process = subprocess.Popen([*command, "--runtimes", "tfjs-cpu@node"], stderr=subprocess.PIPE, text=True)
+    while not list(artifacts.glob("mlp/.*/model.onnx")) and process.poll() is None:
+        time.sleep(0.005)
+    process.terminate()
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert "interrupted" in error
+    assert list(artifacts.iterdir()) == []

@@ -261,3 +261,18 @@ def test_nested_results_are_flattened_in_order_and_none_is_passed_over() -> None
     assert [float(array[0, 0]) for array in run(model, a, b)] == [1, 12, 13, 0]
     tensors = tensors_of(Nested()(torch.from_numpy(a), torch.from_numpy(b)))
     assert [float(tensor[0, 0]) for tensor in tensors] == [1, 12, 13, 0]
+
+
+def test_older_exporter_writes_what_older_readers_can_read() -> None:
+    torch.manual_seed(0)
+    module = Cnn().eval()
+    model = onnx_from_module(module, (IMAGE,), ("mean", "map"), opset=12, exporter="torchscript")
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 12)]
+    assert [dims(value) for value in model.graph.input] == [["batch", 3, "height", "width"]]
+    assert [value.name for value in model.graph.output] == ["mean", "map"]
+    assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
+    image = np.random.default_rng(0).random((2, 3, 9, 14), np.float32)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(image))
+    for found, wanted in zip(run(model, image), expected, strict=True):
+        np.testing.assert_allclose(found, wanted.numpy(), atol=1e-6)

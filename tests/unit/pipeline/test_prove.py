@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from converter.pipeline.prove import classes_of
+from converter.errors import ConfigError
+from converter.pipeline.prove import choose_runtimes, classes_of, model_for
+from converter.runtimes import RuntimePool
 
 
 @pytest.fixture
@@ -47,3 +49,21 @@ def test_a_model_that_cannot_be_read_is_the_runtimes_to_refuse(tmp_path: Path) -
     assert classes_of("tfjs-wasm@node", tmp_path) == ("float32",)
     (tmp_path / "model.json").write_text("[1]")
     assert classes_of("tfjs-wasm@node", tmp_path) == ("float32",)
+
+
+def test_saved_model_runs_from_a_folder_of_its_own(tmp_path: Path) -> None:
+    assert model_for("saved-model", tmp_path) == tmp_path / "saved_model"
+    assert classes_of("saved-model", tmp_path / "saved_model") == ("float32",)
+
+
+def test_saved_model_is_left_out_with_the_reason_where_there_is_no_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPAT_EXPORT_HOME", str(tmp_path))
+    with RuntimePool() as pool:
+        names, not_run = choose_runtimes(pool, None, always=("onnxruntime",), formats={"saved-model"})
+        assert "saved-model" not in names
+        assert not_run["saved-model"] == "the engine onnx-tf is not installed"
+        assert choose_runtimes(pool, ("saved-model",), always=(), formats={"saved-model"}) == (["saved-model"], {})
+        with pytest.raises(ConfigError, match="no saved-model model"):
+            choose_runtimes(pool, ("saved-model",), always=(), formats=set())

@@ -7,7 +7,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 from report_facts import Doubling, facts
 
-from converter.report.facts import Facts, Size, Timing
+from converter.report.facts import EngineFigures, Facts, Size, Timing
 from converter.report.page import MAX_PLOTS, html_from_facts
 
 VOID = {"meta", "wbr"}
@@ -143,3 +143,16 @@ def test_the_wheel_has_what_the_page_is_made_of():
     root = Path(__file__).parents[3]
     files = {file.relative_path for file in WheelBuilder(str(root)).recurse_included_files()}
     assert {"converter/report/page.html.j2", "converter/report/page.css"} <= files
+
+
+def test_two_engines_are_shown_side_by_side() -> None:
+    direct = EngineFigures(
+        "direct", 8, 1, 7_400, {"tfjs-cpu@node": 2e-8, "tfjs-wasm@node": 0.0}, {"tfjs-cpu@node": 2.5}
+    )
+    chain = EngineFigures("onnx-tf", 1_027, 6, 28_900, {"tfjs-cpu@node": 3e-8}, {"tfjs-cpu@node": 4.0})
+    text = Reader(html_from_facts(facts(engines=(direct, chain), distances={"tfjs-cpu@node": 1e-8}))).text
+    shown = " ".join(text.split())
+    assert "direct onnx-tf between them TF.js nodes 8 1,027 of them Transpose 1 6 size 7.4 kB 28.9 kB" in shown
+    assert "max |error|, tfjs-cpu@node 2e-8 3e-8 1e-8 max |error|, tfjs-wasm@node 0 - -" in shown
+    assert "ms, tfjs-cpu@node 2.5 4" in shown
+    assert "Two engines" not in html_from_facts(facts())
