@@ -21,7 +21,7 @@ CLIENT := client/dist/index.js
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(JS)
 CLIENT_NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix client
 
-.PHONY: help train convert speed-dating test check docs scoreboard models release dist clean
+.PHONY: help train convert speed-dating test test-chain engine-onnx-tf check docs scoreboard models release dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -29,6 +29,8 @@ help:
 	@echo "make convert     install, train the reference model, convert it, prove it"
 	@echo "make speed-dating  fetch real outcomes, train on them, convert, prove; writes a model card"
 	@echo "make test        run every test"
+	@echo "make engine-onnx-tf  install the classical chain, 1.8 GB, into .cache/; see docs/engines.md"
+	@echo "make test-chain  run the tests that need it"
 	@echo "make check       format, lint, types, floors, TypeScript; under a minute"
 	@echo "make docs        write docs/operators.md and docs/client-api from the code"
 	@echo "make scoreboard  run ONNX's backend suite on all four backends; writes docs/coverage.md"
@@ -54,6 +56,14 @@ speed-dating: $(READY)
 
 test: $(READY) $(CLIENT)
 	$(BIN)/python -m pytest -n 2
+
+engine-onnx-tf test-chain: export COMPAT_EXPORT_HOME ?= $(CURDIR)/.cache/compat-export
+
+engine-onnx-tf: $(INSTALLED)
+	$(BIN)/compat-export engine install onnx-tf
+
+test-chain: $(READY)
+	$(BIN)/python -m pytest tests/chain
 
 check: $(INSTALLED) $(BUNDLE) $(CLIENT_PACKAGES)
 	$(BIN)/ruff format --check

@@ -15,6 +15,7 @@ from converter.training_settings import DataSection, EvaluationSection, NetworkS
 Source = Literal["flag", "file", "default"]
 Dim = int | str
 AlsoFormat = Literal["layers"]
+InputLayout = Literal["model", "nhwc"]
 InputDType = Literal["float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
@@ -231,6 +232,7 @@ class CardSection(_Strict):
 class Config(_Strict):
     """Everything that decides what one model's artifact holds.
 
+    `input_layout` is that of the inputs of four dimensions: as the model has them, or `nhwc`, channels last.
     `also` names formats beside ONNX and the TF.js graph model: `layers` is what `tf.loadLayersModel` loads.
     `without_passes` names passes of the compiler to leave out, to find out what one does; `*` stands for any text, and
     `all` for every pass that graphs are right without.
@@ -251,6 +253,7 @@ class Config(_Strict):
     evaluation: EvaluationSection = EvaluationSection()
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[str, ...] = ()
+    input_layout: InputLayout = "model"
     export: ExportSection = ExportSection()
     weights: WeightsSection = WeightsSection()
     parity: ParitySection = ParitySection()

@@ -7,6 +7,7 @@ ConverterError        a person can act on it                          1
   ParityError         two runtimes disagree                           5
   ArtifactError       a stored artifact is damaged or would be overwritten  6
   RuntimeMissing      a runtime that was asked for can't start        7
+    EngineMissing     the environment of an engine isn't there, isn't whole, or can't be built
   BudgetError         a budget is exceeded                            8
 InternalError         our bug, not a ConverterError                  70
 """
@@ -60,6 +61,10 @@ class RuntimeMissing(ConverterError):  # noqa: N818 - "missing" says it
     """A runtime that was asked for can't start."""
 
     exit_code = 7
+
+
+class EngineMissing(RuntimeMissing):
+    """The environment of an engine isn't there, isn't whole, or can't be built."""
 
 
 class BudgetError(ConverterError):

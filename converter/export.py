@@ -47,6 +47,20 @@ def onnx_from_module(
     return model
 
 
+class ChannelsLast(nn.Module):
+    """A network that takes some of its images as (batch, height, width, channel), where `is_image` says so."""
+
+    def __init__(self, network: nn.Module, is_image: Sequence[bool]) -> None:
+        super().__init__()
+        self.network = network
+        self.is_image = tuple(is_image)
+
+    def forward(self, *inputs: torch.Tensor) -> object:
+        """What the network returns for the same images with their channels before height and width."""
+        pairs = zip(inputs, self.is_image, strict=True)
+        return self.network(*(x.permute(0, 3, 1, 2).contiguous() if is_image else x for x, is_image in pairs))
+
+
 def tensors_of(result: object) -> list[torch.Tensor]:
     """The tensors that a network returned, in the order in which the exporter writes them.
 

@@ -1,8 +1,13 @@
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from converter.runtimes import RuntimePool
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell starts its background jobs so, and what they start would inherit it: servers that no Ctrl-C ends
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

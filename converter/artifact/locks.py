@@ -22,20 +22,23 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keep other drafts from adding, cleaning or removing a model's folder, which is made if it is missing."""
+def held(folder: Path) -> Iterator[int]:
+    """Keep others from adding to, cleaning or removing a folder, which is made if it is missing.
+
+    A process that inherits the handle keeps the lock as well, for as long as it lives.
+    """
     handle = None
     while handle is None:
         folder.mkdir(parents=True, exist_ok=True)
         handle = lock(folder, wait=True)
     try:
-        yield
+        yield handle
     finally:
         os.close(handle)
 
 
-def lock(folder: Path, *, wait: bool) -> int | None:
-    """An open handle that locks a folder for as long as this process lives.
+def lock(folder: Path, *, wait: bool, shared: bool = False) -> int | None:
+    """An open handle that locks a folder for as long as this process lives; shared locks keep exclusive ones out only.
 
     None if the folder is gone, or, without waiting, if another holds it or this file system has no locks; with waiting,
     a file system without locks gives a handle that locks nothing.
@@ -47,7 +50,8 @@ def lock(folder: Path, *, wait: bool) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(handle, kind if wait else kind | fcntl.LOCK_NB)
     except OSError:
         if wait:
             return handle

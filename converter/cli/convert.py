@@ -91,6 +91,15 @@ def convert(
             rich_help_panel=MODEL,
         ),
     ] = None,
+    input_layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYOUT",
+            help="`nhwc` for images with their channels last, as tf.browser.fromPixels gives them. "
+            "Default: as the model has them.",
+            rich_help_panel=EXPORT,
+        ),
+    ] = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(
@@ -165,6 +174,7 @@ def convert(
       compat-export convert model.onnx --name detector --version 1.0.0
       compat-export convert configs/compatibility.yaml --bump minor
       compat-export convert model.onnx --weights auto --max-error 1e-3
+      compat-export convert model.onnx --input-layout nhwc
       compat-export convert model.pth --factory net.py:Net --input x=batch,3,32,32:float32
     """
     flags = _given(
@@ -178,6 +188,7 @@ def convert(
             "model.kwargs": None if kwargs is None else object_from_json(kwargs, "--kwargs"),
             "inputs": [input_from_text(text) for text in inputs or ()] or None,
             "outputs": outputs or None,
+            "input_layout": input_layout,
             "export.opset": opset,
             "weights.max_error": max_error,
             **weights_from_texts(weights or []),

@@ -13,6 +13,7 @@ from converter.cli import (
     convert,
     diff,
     doctor,
+    engine,
     gc,
     inspect,
     release,
@@ -82,3 +83,4 @@ for command in COMMANDS:
 app.command("list")(list_models)
 app.add_typer(client.app, name="client")
 app.add_typer(config.app, name="config")
+app.add_typer(engine.app, name="engine")

@@ -70,6 +70,13 @@ class Axis:
         before, after = self.pads or (0, 0)
         return before, after + (self.tail or 0)
 
+    @property
+    def clipped(self) -> "Axis":
+        """The same with its only window no longer than the axis, where it reaches past the end."""
+        if not isinstance(self.size, int) or self.n_windows != 1 or self.pads != (0, 0) or self.dilation != 1:
+            return self
+        return replace(self, kernel=min(self.kernel, self.size))
+
     def counts(self, include_pads: bool) -> np.ndarray:
         """How many elements each window sees: those of the axis, or with `include_pads` of its padding too.
 

@@ -31,6 +31,7 @@ from converter.pipeline.budgets import exceeded_metrics, exceeded_size, raise_if
 from converter.pipeline.compile import Compiled, also_folders, compile_onnx, write_also, write_graph
 from converter.pipeline.encode import choose_encodings, with_weights_tolerance
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
+from converter.pipeline.layout import in_layout
 from converter.pipeline.report import REPORT_NAME, OnFacts, proof_facts
 from converter.pipeline.repository import repository_of
 from converter.pipeline.source import Source, open_source
@@ -84,7 +85,7 @@ def convert(
     root = resolved.path(config.artifacts)
     ensure_free(root, config.name, config.version)
     without_passes = passes_named(config.without_passes)
-    source = bound(open_source(resolved, emit=emit), bind or {})
+    source = in_layout(bound(open_source(resolved, emit=emit), bind or {}), config.input_layout)
     record = record_of(resolved, source.checkpoint.sha256 if source.checkpoint else None)
     metrics = record.evaluation.metrics if record else None
     raise_if_exceeded(exceeded_metrics(config.budgets, metrics), hint=METRICS_HINT)

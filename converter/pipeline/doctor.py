@@ -6,9 +6,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from converter.errors import ConverterError
+from converter.errors import ConverterError, EngineMissing
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted, silent
 from converter.runtimes.catalog import CHROMIUM_RUNTIMES, FIREFOX_RUNTIMES, NODE_RUNTIMES, RuntimePool
+from converter.tensorflow_chain.environment import installed
+from converter.tensorflow_chain.locked import ENGINES
 
 PACKAGES = {"onnx": True, "onnxruntime": True, "torch": False}  # name -> whether every conversion needs it
 NO_BROWSER = (
@@ -44,7 +46,7 @@ def doctor(browser: Path | None = None, *, emit: Emit = silent) -> list[Check]:
             checks += [_runtime(pool, name, emit, done, is_needed=found.is_needed) for done, name in started]
         checks += _firefox(pool, emit)
     emit(StepFinished("runtimes"))
-    return checks
+    return checks + [_engine(name) for name in ENGINES]
 
 
 def _package(name: str) -> Check:
@@ -72,6 +74,15 @@ def _firefox(pool: RuntimePool, emit: Emit) -> list[Check]:
     done = len(NODE_RUNTIMES) + len(CHROMIUM_RUNTIMES)
     checks = [Check("firefox", "ok", f"{found.version} ({found.source}: {found.path})", is_needed=False)]
     return checks + [_runtime(pool, name, emit, done, is_needed=False) for name in FIREFOX_RUNTIMES]
+
+
+def _engine(name: str) -> Check:
+    """Engines are there for those who ask for one."""
+    try:
+        found = installed(name)
+    except EngineMissing as error:
+        return Check(f"engine {name}", "missing", error.what, error.hint, is_needed=False)
+    return Check(f"engine {name}", "ok", f"Python {found.python_version} in {found.folder}", is_needed=False)
 
 
 def _runtime(pool: RuntimePool, name: str, emit: Emit, done: int, *, is_needed: bool) -> Check:

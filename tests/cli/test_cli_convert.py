@@ -209,6 +209,29 @@ def test_also_layers_is_stored_proved_and_proved_again(cli: Cli, mlp: Path, tmp_
     assert again.code == 0, again.err
 
 
+def test_images_with_their_channels_last(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "eye.py").write_text("from torch import nn\n\n\ndef Eye():\n    return nn.Conv2d(3, 2, 2)\n")
+    torch.save(torch.nn.Conv2d(3, 2, 2).state_dict(), tmp_path / "eye.pth")
+    model = [tmp_path / "eye.pth", "--factory", f"{tmp_path / 'eye.py'}:Eye", "--input", "x=batch,3,4,5"]
+    where = ["--artifacts", tmp_path, "--runtimes", "torch," + NODE, "--quiet"]
+    run = cli("convert", *model, *where, "--input-layout", "nhwc")
+    assert run.code == 0, run.err
+    manifest = manifest_of(tmp_path / "eye/0.1.0")
+    assert manifest["inputs"][0]["shape"] == ["batch", 4, 5, 3]
+    assert manifest["outputs"][0]["shape"] == ["batch", 2, 3, 4]
+    assert manifest["parity"]["reference"] == "torch"
+    again = cli("verify", tmp_path / "eye/0.1.0", "--runtimes", NODE)
+    assert again.code == 0, again.err
+    ops = cli("inspect", tmp_path / "eye/0.1.0", "--json").document["ops"]
+    assert ops == {"Identity": 1, "Transpose": 1, "_FusedConv2D": 1}
+
+
+def test_a_layout_that_does_not_exist(cli: Cli, mlp: Path, tmp_path: Path) -> None:
+    run = cli("convert", mlp, "--artifacts", tmp_path, "--input-layout", "nchw")
+    assert run.code == 2
+    assert "input_layout" in run.err
+
+
 def test_a_model_that_is_no_chain_of_layers_stores_nothing(cli: Cli, tmp_path: Path) -> None:
     model = (
         '<ir_version: 10, opset_import: ["" : 18]> g (float[b, 3] x) => (float[b, 3] y) { a = Exp(x) y = Add(x, a) }'

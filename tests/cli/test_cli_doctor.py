@@ -6,7 +6,8 @@ from converter.runtimes.catalog import CHROMIUM_RUNTIMES, NODE_RUNTIMES
 from tests.cli.conftest import Cli
 
 
-def test_this_machine_has_everything(cli: Cli) -> None:
+def test_this_machine_has_everything(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPAT_EXPORT_HOME", str(tmp_path))
     run = cli("doctor", "--json")
     assert (run.code, run.err) == (0, "")
     checks = {check["name"]: check for check in run.document["checks"]}
@@ -14,6 +15,8 @@ def test_this_machine_has_everything(cli: Cli) -> None:
     assert parts <= checks.keys()
     assert {name for name in parts - {"firefox"} if checks[name]["status"] != "ok"} == set()
     assert not checks["firefox"]["is_needed"]
+    assert (checks["engine onnx-tf"]["status"], checks["engine onnx-tf"]["is_needed"]) == ("missing", False)
+    assert checks["engine onnx-tf"]["hint"] == "compat-export engine install onnx-tf"
     assert "4.22.0" in checks["tfjs-wasm@node"]["detail"]
 
 

@@ -28,6 +28,7 @@ COMMANDS = (
     "config show",
 )
 COMMANDS += ("list", "show", "diff", "gc", "client", "client types", "client bundle")
+COMMANDS += ("engine", "engine install", "engine list", "engine remove")
 HELPS = [["--help"], ["--version"], *([*name.split(), "--help"] for name in COMMANDS)]
 MODEL = """
 <ir_version: 10, opset_import: ["" : 18]>
@@ -60,6 +61,10 @@ def test_help_loads_little(arguments: list[str]) -> None:
     assert packages_of(modules) & HEAVY == set()
     assert len([one for one in modules if one.startswith("converter")]) <= MOST_OWN_MODULES
     assert len(modules) <= MOST_MODULES
+
+
+def test_list_of_engines_loads_nothing_heavy() -> None:
+    assert packages_of(modules_of("engine", "list", "--json")) & HEAVY == set()
 
 
 def test_config_show_loads_nothing_heavy() -> None:

@@ -70,7 +70,7 @@ def _read(ctx: LoweringContext, x: Ref) -> Window:
         if isinstance(said, int) and axis.n_windows not in (None, said):
             # ONNX 1.23 infers windows that start in the padding for opsets before 22; no runtime makes them.
             ctx.refuse(f"ceil_mode makes {axis.n_windows} windows, ONNX infers {said}", "export at opset 22 or newer")
-    return window
+    return Window(tuple(axis.clipped for axis in window.axes))
 
 
 def _mean_factor(window: Window, include_pads: bool) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Transposes quantized weights before the graph runs, though they are only widened and scaled when it does."""
+"""Transposes weights before the graph runs, though they are widened and scaled, or filled in, only when it does."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ _SCALING = frozenset({"AddV2", "Mul", "RealDiv", "Sub"})
 
 
 def transpose_constants(graph: Graph) -> Graph:
-    """The graph with the Transpose of what Cast and arithmetic make of constants done on the constants themselves."""
+    """The graph with the Transpose of what Cast, arithmetic and Fill make of constants done on the constants."""
     return rewrite(graph, lambda rw: lambda node: _transpose(rw, node))
 
 
@@ -26,6 +26,8 @@ def _is_made_of_constants(rw: Rewrite, old: Ref) -> bool:
     if rw.known(old) is not None:
         return True
     producer = rw.source.nodes[old.node]
+    if producer.op == "Fill":
+        return rw.known(producer.inputs[0]) is not None
     return (producer.op == "Cast" or producer.op in _SCALING) and all(
         _is_made_of_constants(rw, operand) for operand in producer.inputs
     )
@@ -38,5 +40,11 @@ def _moved(rw: Rewrite, old: Ref, perm: tuple[int, ...]) -> Ref:
         wide = array.reshape((1,) * (len(perm) - array.ndim) + array.shape) if array.ndim else array
         return rw.data(np.ascontiguousarray(np.transpose(wide, perm)) if array.ndim else array, f"{old.node}/moved")
     producer = rw.source.nodes[old.node]
+    if producer.op == "Fill":
+        dims = rw.known(producer.inputs[0])
+        assert dims is not None
+        full = [1] * (len(perm) - len(dims)) + [int(dim) for dim in dims]
+        shape = rw.param([full[axis] for axis in perm])
+        return rw.emit("Fill", shape, rw.operand(producer, 1), name=f"{producer.name}/moved", **producer.attrs)
     operands = [_moved(rw, operand, perm) for operand in producer.inputs]
     return rw.emit(producer.op, *operands, name=f"{producer.name}/moved", **producer.attrs)

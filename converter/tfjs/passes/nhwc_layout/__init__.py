@@ -5,7 +5,8 @@ value that a Transpose would make is kept as the value moved and the permutation
 that can work on the value moved does so and owes the same; any other gets the Transpose it is owed, which is made once.
 """
 
-from converter.tfjs.graph import Graph
+from converter.tfjs.graph import Graph, Node
+from converter.tfjs.passes.nhwc_layout.apart import APART, parts_of_reshape
 from converter.tfjs.passes.nhwc_layout.demand import wanted
 from converter.tfjs.passes.nhwc_layout.lazy import Layout
 from converter.tfjs.passes.nhwc_layout.price import Prices
@@ -25,7 +26,7 @@ def nhwc_layout(graph: Graph) -> Graph:
 
 
 def _looking_ahead(rw: Rewrite) -> Rule:
-    return _rule(Layout(rw, wanted(rw), Prices(rw)))
+    return _rule(Layout(rw, wanted(rw), Prices(rw, lambda node, perm: parts_of_reshape(rw, node, perm) is not None)))
 
 
 def _always_later(rw: Rewrite) -> Rule:
@@ -33,7 +34,12 @@ def _always_later(rw: Rewrite) -> Rule:
 
 
 def _rule(layout: Layout) -> Rule:
-    return lambda node: node.op in RULES and RULES[node.op](layout, node)
+    def visit(node: Node) -> bool:
+        if any(ref in layout.parts for ref in node.inputs):
+            return APART[node.op](layout, node)
+        return node.op in RULES and RULES[node.op](layout, node)
+
+    return visit
 
 
 def _n_transposes(graph: Graph) -> int:

@@ -28,7 +28,7 @@ class Regrouped(NamedTuple):
 
 def regrouped(old: Shape, new: Shape, perm: Sequence[int]) -> Regrouped | None:
     """What becomes of a reshape between these shapes, None if the axes don't match."""
-    groups = None if old is None or new is None else _groups(old, new)
+    groups = None if old is None or new is None else matching_groups(old, new)
     if groups is None or old is None or new is None:
         return None
     now = [axis for axis in inverse(perm) if old[axis] != 1]
@@ -38,7 +38,19 @@ def regrouped(old: Shape, new: Shape, perm: Sequence[int]) -> Regrouped | None:
     return Regrouped(order, now == order, identity(len(new)) if keeps_order(new, axes) else inverse(axes))
 
 
-def _groups(old: Sequence[Dim], new: Sequence[Dim]) -> list[Group] | None:
+def regrouped_into(old: Shape, new: Shape, target: Perm) -> Regrouped | None:
+    """What a reshape takes for its result to be in the order `target`, None if that takes a Transpose of its own."""
+    groups = None if old is None or new is None else matching_groups(old, new)
+    if groups is None or old is None or new is None or len(new) != len(target):
+        return None
+    place = inverse(target)
+    tidy = sorted(groups, key=lambda group: min((place[axis] for axis in group.new if new[axis] != 1), default=-1))
+    axes = [axis for group in tidy for axis in group.new if new[axis] != 1]
+    order = [axis for group in tidy for axis in group.old]
+    return Regrouped(order, False, inverse(target)) if axes == [axis for axis in target if new[axis] != 1] else None
+
+
+def matching_groups(old: Sequence[Dim], new: Sequence[Dim]) -> list[Group] | None:
     """The shortest runs of axes with the same elements; axes of size 1 follow the run before them.
 
     None where a dynamic dimension isn't found again, or there are no elements.

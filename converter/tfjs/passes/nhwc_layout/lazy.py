@@ -1,10 +1,12 @@
 """Values whose Transpose has not been made yet."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from converter.tfjs.graph import Attr, DataType, Node, Ref, TensorType, n_elements
+from converter.tfjs.passes.nhwc_layout.parts import Parts
 from converter.tfjs.passes.nhwc_layout.price import Prices
 from converter.tfjs.permute import Perm, identity, inverse, is_identity, keeps_order, moved, reshape_operand
 from converter.tfjs.rewrite import Rewrite
@@ -35,11 +37,12 @@ FREE = Cost(0, 0, 0)
 class Layout:
     """What is owed in a graph being rebuilt, and the Transposes that were made."""
 
-    def __init__(self, rw: Rewrite, wanted: frozenset[Ref], prices: Prices | None) -> None:
+    def __init__(self, rw: Rewrite, wanted: Mapping[Ref, Perm | None], prices: Prices | None) -> None:
         self.rw = rw
         self.wanted = wanted
         self.prices = prices
         self.shapes: dict[Ref, tuple[Ref, Perm]] = {}
+        self.parts: dict[Ref, tuple[Ref, Parts]] = {}
         self._lazy: dict[Ref, Lazy] = {}
         self._moved: dict[tuple[Ref, Perm], Ref] = {}
         self._shape_of: dict[Ref, Ref] = {}

@@ -1,6 +1,6 @@
 """What it may cost to leave a Transpose for later, so that one value read by many is not transposed by each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from converter.tfjs.graph import Node, Ref
 from converter.tfjs.passes.families import BROADCASTING, UNARY
@@ -20,10 +20,15 @@ _REDUCING = frozenset({"ArgMax", "ArgMin", "Max", "Mean", "Min", "Prod", "Sum"})
 
 
 class Prices:
-    """Numbers of Transposes, as far as can be told before any is made."""
+    """Numbers of Transposes, as far as can be told before any is made.
 
-    def __init__(self, rw: Rewrite) -> None:
+    `takes_parts` says whether a Reshape of a value that owes a permutation needs no Transpose though its axes lie
+    apart.
+    """
+
+    def __init__(self, rw: Rewrite, takes_parts: Callable[[Node, Perm], bool]) -> None:
         self._rw = rw
+        self._takes_parts = takes_parts
         self._later: dict[tuple[Ref, Perm], int] = {}
         self._left: dict[Ref, int] = {}
         self._owing = _owing(rw)
@@ -62,6 +67,8 @@ class Prices:
             total = self._rw.known(node.inputs[1])
             owed = None if total is None else after(perm, [int(axis) for axis in total])
             return [] if owed is not None and is_identity(owed) else None
+        if node.op == "Reshape" and self._takes_parts(node, perm):
+            return []
         if node.op in _JOINING and not all(self._comes_along(ref, perm) for ref in node.inputs):
             return None
         changed = self._changed(node, old, perm)

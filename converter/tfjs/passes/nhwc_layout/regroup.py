@@ -1,7 +1,8 @@
 """Reshape, Squeeze and ExpandDims of a value whose Transpose is still owed."""
 
 from converter.tfjs.graph import Node, Ref
-from converter.tfjs.passes.nhwc_layout.groups import regrouped
+from converter.tfjs.passes.nhwc_layout.apart import part
+from converter.tfjs.passes.nhwc_layout.groups import regrouped, regrouped_into
 from converter.tfjs.passes.nhwc_layout.lazy import Layout
 from converter.tfjs.permute import after, dropped, inserted, inverse, is_identity, moved, reshape_operand
 
@@ -9,14 +10,20 @@ from converter.tfjs.permute import after, dropped, inserted, inverse, is_identit
 def reshape(layout: Layout, node: Node) -> bool:
     """Reshape: where it joins and splits axes that lie side by side in the value moved, it does so there.
 
-    Otherwise the axes to be joined are first brought together: the one Transpose that this takes leaves the groups in
-    the order they are in if a Transpose further on may want them so, and pays all that is owed if not.
+    Otherwise the axes to be joined are first brought together, unless all that follows takes them apart. The one
+    Transpose that this takes puts the groups in the order that a Transpose further on wants, or leaves them in the one
+    they are in if it may want that, and pays all that is owed if not.
     """
     lazy = layout.lazy(node.inputs[0])
     old, new = layout.rw.old_type(node.inputs[0]).shape, node.outputs[0].shape
     group = None if lazy is None else regrouped(old, new, lazy.perm)
     if lazy is None or old is None or new is None or group is None:
         return False
+    if not group.is_ready and part(layout, node):
+        return True
+    target = layout.wanted.get(Ref(node.name))
+    if not group.is_ready and target is not None:
+        group = regrouped_into(old, new, target) or group
     operand = reshape_operand(moved(new, inverse(group.perm)))
     if operand is None or not (group.is_ready or Ref(node.name) in layout.wanted):
         return False

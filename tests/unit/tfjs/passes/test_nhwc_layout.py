@@ -44,15 +44,6 @@ def test_a_global_mean_and_flatten_leave_no_transpose(pool):
     assert_same(pool, graph, after)
 
 
-def test_flattening_a_map_takes_one_transpose(pool):
-    net = Net()
-    x = net.relu(net.conv_nchw(net.input("x", "n", 3, 4, 5), 4))
-    graph = net.done(y=net("MatMul", net.reshape(x, -1, 80), net.normal(80, 2)))
-    after = nhwc_layout(graph)
-    assert n_transposes(after) == 2
-    assert_same(pool, graph, after)
-
-
 def test_squeeze_and_excitation_leaves_no_transpose(pool):
     net = Net()
     x = net.conv_nchw(net.input("x", "n", 3, 6, 6), 4)

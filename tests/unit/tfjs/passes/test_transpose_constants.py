@@ -33,6 +33,15 @@ def test_quantized_weights_are_transposed_at_compile_time(pool, scale):
     assert_same(pool, before, after)
 
 
+def test_weights_that_are_filled_in_are_filled_in_as_they_are_wanted(pool):
+    net = Net()
+    weights = net("Fill", net.param([4, 3, 2, 1]), net.data(0.5), T=DataType("DT_FLOAT"))
+    before = net.done(y=net.conv(net.input("x", 2, 5, 6, 3), net.transpose(weights, TO_HWIO)))
+    after = transpose_constants(before)
+    assert ops(after) == {"Conv2D": 1, "Fill": 1}
+    assert_same(pool, before, after)
+
+
 def test_what_the_graph_is_given_is_not_touched():
     assert ops(transpose_constants(quantized(None, x_input=True))) == {"Cast": 1, "Conv2D": 1, "Mul": 1, "Transpose": 1}
 
