@@ -1,6 +1,6 @@
 """Rebuilds a graph node by node, so that a rewrite only says what to do with the nodes it cares about."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -184,11 +184,15 @@ class Rewrite:
         return infer(op, [self.type_of(ref) for ref in operands], attrs, constants)
 
 
-def rewrite(graph: Graph, make_rule: Callable[[Rewrite], Rule]) -> Graph:
+def rewrite(graph: Graph, make_rule: Callable[[Rewrite], Rule], *, only: Collection[str] = ()) -> Graph:
     """The graph, with its functions, after a rule has seen every node that the outputs need.
+
+    The graph itself, if `only` names the ops without which the rule does nothing and it has none of them.
 
     Raises: InternalError if a rule changes the type of a value.
     """
+    if only and not any(node.op in only for _, one in graph.walk() for node in one.nodes.values()):
+        return graph
     names = NameAllocator(name for _, one in graph.walk() for name in one.nodes)
     result = _rewrite_one(graph, names, make_rule)
     for name in _reachable_functions(graph):

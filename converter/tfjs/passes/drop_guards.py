@@ -19,7 +19,7 @@ def drop_guards(graph: Graph) -> Graph:
 
     Values so large that a product overflows give NaN then, as they do in PyTorch.
     """
-    return rewrite(graph, lambda rw: lambda node: node.op == "SelectV2" and _drop(rw, node))
+    return rewrite(graph, lambda rw: lambda node: node.op == "SelectV2" and _drop(rw, node), only=("IsNan",))
 
 
 def _drop(rw: Rewrite, node: Node) -> bool:

@@ -16,7 +16,7 @@ SMALLEST = 64  # elements; the kernel for less costs as much either way
 
 def fill_selections(graph: Graph) -> Graph:
     """The graph with Fill for the numbers that SelectV2 takes, where its shape is known."""
-    return rewrite(graph, lambda rw: lambda node: node.op == "SelectV2" and _fill(rw, node))
+    return rewrite(graph, lambda rw: lambda node: node.op == "SelectV2" and _fill(rw, node), only=("SelectV2",))
 
 
 def _fill(rw: Rewrite, node: Node) -> bool:

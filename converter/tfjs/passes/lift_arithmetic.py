@@ -18,7 +18,7 @@ def lift_arithmetic(graph: Graph) -> Graph:
     A number that the product of two values is multiplied by goes to the first of them, if that is a product with a
     constant: attention scales its queries where they are made, which rounds once less.
     """
-    return rewrite(graph, lambda rw: lambda node: _lift(rw, node))
+    return rewrite(graph, lambda rw: lambda node: _lift(rw, node), only=_MOVING)
 
 
 def _lift(rw: Rewrite, node: Node) -> bool:

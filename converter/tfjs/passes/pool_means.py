@@ -30,7 +30,7 @@ class _Mean(NamedTuple):
 
 def pool_means(graph: Graph) -> Graph:
     """The graph with AvgPool for Mean, where the axes are neither the last ones nor of unknown size."""
-    return rewrite(graph, lambda rw: lambda node: node.op == "Mean" and _pool(rw, node))
+    return rewrite(graph, lambda rw: lambda node: node.op == "Mean" and _pool(rw, node), only=("Mean",))
 
 
 def _pool(rw: Rewrite, node: Node) -> bool:

@@ -29,7 +29,7 @@ def recover_gelu(graph: Graph) -> Graph:
 
     1 + tanh(w) is 2 * sigmoid(2 * w), without the loss of digits for a negative w.
     """
-    return rewrite(graph, lambda rw: _Recovering(rw).visit)
+    return rewrite(graph, lambda rw: _Recovering(rw).visit, only=("Erf", "Tanh"))
 
 
 class _Recovering:

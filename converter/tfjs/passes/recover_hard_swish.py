@@ -10,10 +10,12 @@ import numpy as np
 from converter.tfjs.graph import Graph, Node, Ref
 from converter.tfjs.rewrite import Rewrite, rewrite
 
+_LIMITING = ("ClipByValue", "Relu6")
+
 
 def recover_hard_swish(graph: Graph) -> Graph:
     """The graph with x * relu6(x + 3) / 6 for x * (relu6(x + 3) / 6) and for x * min(max(x / 6 + 1 / 2, 0), 1)."""
-    return rewrite(graph, lambda rw: lambda node: node.op == "Mul" and _recover(rw, node))
+    return rewrite(graph, lambda rw: lambda node: node.op == "Mul" and _recover(rw, node), only=_LIMITING)
 
 
 def _recover(rw: Rewrite, node: Node) -> bool:

@@ -23,7 +23,7 @@ def split_stacks(graph: Graph) -> Graph:
 
     Heads that a Transpose brought forward are cut from the columns instead, and put back there.
     """
-    return rewrite(graph, lambda rw: _Splitting(rw).visit)
+    return rewrite(graph, lambda rw: _Splitting(rw).visit, only=("BatchMatMulV2",))
 
 
 class _Splitting:

@@ -95,3 +95,10 @@ def test_a_rewrite_that_changes_a_type_is_a_bug():
 
     with pytest.raises(InternalError, match="its constant int32"):
         rewrite(graph, wrong_array)
+
+
+def test_a_graph_without_the_ops_that_a_rewrite_is_for_is_handed_back():
+    graph = small()
+    rule = lambda rw: lambda node: node.op == "Relu" and rw.forward(node, rw.value(node.inputs[0]))  # noqa: E731
+    assert rewrite(graph, rule, only=["Erf", "Tanh"]) is graph
+    assert "Relu" not in ops(rewrite(graph, rule, only=["Erf", "Relu"]))
