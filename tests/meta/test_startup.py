@@ -64,7 +64,7 @@ def test_help_loads_little(arguments: list[str]) -> None:
 
 
 def test_list_of_engines_loads_nothing_heavy() -> None:
-    assert loaded_by("engine", "list", "--json") & HEAVY == set()
+    assert packages_of(modules_of("engine", "list", "--json")) & HEAVY == set()
 
 
 def test_config_show_loads_nothing_heavy() -> None:
