@@ -95,7 +95,7 @@ CHAINS: dict[str, tuple[Shape, list[nn.Module], list[str]]] = {
     "prelu": (IMAGE, [nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.PReLU(4)], ["Permute", "ZeroPadding2D", "Conv2D",
               "PReLU", "Permute"]),
     "dilated": (IMAGE, [nn.Conv2d(3, 4, 3, dilation=2), nn.AvgPool2d(2), nn.BatchNorm2d(4)], ["Permute", "Conv2D",
-                "AveragePooling2D", "BatchNormalization", "Permute"]),
+                "AveragePooling2D", "DepthwiseConv2D", "Permute"]),
     "global-pools": (IMAGE, [nn.Conv2d(3, 4, 3), nn.Hardtanh(0, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten()], ["Permute",
                      "Conv2D", "ReLU", "AveragePooling2D", "Flatten"]),
     "sound": (
