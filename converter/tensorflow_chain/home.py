@@ -3,15 +3,16 @@
 import os
 from pathlib import Path
 
-import platformdirs
-
 VARIABLE = "COMPAT_EXPORT_HOME"
 
 
 def default_home() -> Path:
     """The folder that holds what is installed for this user."""
-    named = os.environ.get(VARIABLE)
-    return Path(named).absolute() if named else platformdirs.user_cache_path("compat-export", appauthor=False)
+    if named := os.environ.get(VARIABLE):
+        return Path(named).absolute()
+    import platformdirs
+
+    return platformdirs.user_cache_path("compat-export", appauthor=False)
 
 
 def engine_folder(name: str, home: Path | None = None) -> Path:

@@ -41,11 +41,11 @@ def install(
         can't be had; ConverterError if an environment in use would be replaced; ConfigError if there is no such engine.
     """
     engine, folder = engine_named(name), engine_folder(name, home)
+    _require_platform(engine)
     with _alone(folder, tell) as handle:
         if not force:
             with suppress(EngineMissing):
                 return installed(name, home=home), False
-        _require_platform(engine)
         _clear(folder, "new", "old")
         with _unused(folder):
             _require_room(engine, folder.parent, tell)
