@@ -21,7 +21,7 @@ CLIENT := client/dist/index.js
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(JS)
 CLIENT_NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix client
 
-.PHONY: help train convert speed-dating test test-chain engine-onnx-tf check docs scoreboard models release dist clean
+.PHONY: help train convert speed-dating test test-chain engine-onnx-tf check docs scoreboard models benchmarks release dist clean
 .DELETE_ON_ERROR:
 
 help:
@@ -35,6 +35,7 @@ help:
 	@echo "make docs        write docs/operators.md and docs/client-api from the code"
 	@echo "make scoreboard  run ONNX's backend suite on all four backends; writes docs/coverage.md"
 	@echo "make models      convert and prove real models from public packages; writes docs/coverage.md"
+	@echo "make benchmarks  measure conversion and graphs beside other tools; writes docs/benchmarks.md"
 	@echo "make release     publish the artifact to TO=$(TO), see docs/releases.md"
 	@echo "make dist        build the package, the same bytes anywhere, and its bill of materials; into $(DIST)"
 	@echo "make clean       remove what the other targets made, but not artifacts/"
@@ -86,6 +87,10 @@ scoreboard: $(READY)
 models: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models]'
 	$(BIN)/python -m benchmarks.prove
+
+benchmarks: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models]' uv
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.compare $(MODELS)
 
 release: convert
 	@$(BIN)/compat-export release $(ARTIFACT) --to $(TO) $(if $(CHANNEL),--channel $(CHANNEL)) $(if $(KEY),--sign $(KEY)) $(if $(REGISTRY),--registry $(REGISTRY))

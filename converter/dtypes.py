@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -143,7 +144,12 @@ def dtype_of(array: np.ndarray) -> DType:
 
     Raises: KeyError if the table has no such numpy dtype.
     """
-    return _BY_NUMPY_NAME["string" if array.dtype.kind in "OSU" else array.dtype.name]
+    return _row_of(array.dtype)
+
+
+@cache
+def _row_of(dtype: np.dtype) -> DType:
+    return _BY_NUMPY_NAME["string" if dtype.kind in "OSU" else dtype.name]
 
 
 def as_numpy(dtype: DType) -> np.dtype:

@@ -37,15 +37,19 @@ def canonical_json(value: Any) -> bytes:
     return text.encode() + b"\n"
 
 
-def write_atomically(path: Path, chunks: bytes | Iterable[bytes]) -> None:
-    """Write a file whole or not at all: a temporary sibling, flushed to disk, then renamed over `path`."""
+def write_atomically(path: Path, chunks: bytes | Iterable[bytes | memoryview], *, is_synced: bool = True) -> None:
+    """Write a file whole or not at all: a temporary sibling, flushed to disk, then renamed over `path`.
+
+    One that isn't synced may be missing or empty after a power failure.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             for chunk in [chunks] if isinstance(chunks, bytes) else chunks:
                 file.write(chunk)
             file.flush()
-            os.fsync(file.fileno())
+            if is_synced:
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

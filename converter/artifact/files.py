@@ -1,16 +1,20 @@
 """The files of an artifact: listed with their digests, and checked against a list."""
 
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from converter.artifact.manifest import MANIFEST_NAME, FileEntry
 from converter.errors import ArtifactError
-from converter.fileio import digests_of
+from converter.fileio import digests_of, sha256_of
+
+T = TypeVar("T")
 
 SIGNATURE_NAME = "model.sig"
 UNLISTED = {MANIFEST_NAME, SIGNATURE_NAME}
 """What a manifest doesn't list: itself, and the signature, which is made of it."""
+PARALLEL_BYTES = 16 << 20
 
 
 def entries_of(folder: Path, known: Iterable[FileEntry] = ()) -> tuple[FileEntry, ...]:
@@ -18,7 +22,7 @@ def entries_of(folder: Path, known: Iterable[FileEntry] = ()) -> tuple[FileEntry
 
     Raises: ArtifactError if something there is neither a folder nor a regular file, such as a symbolic link.
     """
-    entries, by_path = [], {entry.path: entry for entry in known}
+    paths, by_path = [], {entry.path: entry for entry in known}
     for path, mode in sorted(_walk(folder)):
         if not stat.S_ISREG(mode):
             raise ArtifactError(
@@ -27,8 +31,10 @@ def entries_of(folder: Path, known: Iterable[FileEntry] = ()) -> tuple[FileEntry
                 hint="put a copy of the file there instead",
             )
         if path not in UNLISTED:
-            entries.append(by_path.get(path) or entry_of(folder, path))
-    return tuple(entries)
+            paths.append(path)
+    unknown = [path for path in paths if path not in by_path]
+    by_path.update(zip(unknown, _each(folder, unknown, lambda path: entry_of(folder, path)), strict=True))
+    return tuple(by_path[path] for path in paths)
 
 
 def entry_of(folder: Path, path: str) -> FileEntry:
@@ -37,11 +43,17 @@ def entry_of(folder: Path, path: str) -> FileEntry:
     return FileEntry(path=path, size_bytes=(folder / path).stat().st_size, sha256=sha256, integrity=integrity)
 
 
-def check_files(folder: Path, expected: Iterable[FileEntry]) -> list[str]:
-    """What is wrong with a folder's files: one line for each file missing, added or changed, none if all is well."""
+def check_files(folder: Path, expected: Iterable[FileEntry], *, is_own: bool = False) -> list[str]:
+    """What is wrong with a folder's files: one line for each file missing, added or changed, none if all is well.
+
+    Of a list that `is_own`, made by this process, one digest tells that the bytes are those that both were made of.
+    """
     wanted = {entry.path: entry for entry in expected}
     found = dict(_walk(folder))
     faults = [f"{path}: {_kind_of(found[path])}" for path in UNLISTED & found.keys() if not stat.S_ISREG(found[path])]
+    there = [path for path in sorted(wanted.keys() & found.keys() - UNLISTED) if stat.S_ISREG(found[path])]
+    differences = _each(folder, there, lambda path: _difference(folder, wanted[path], is_own=is_own))
+    by_path = dict(zip(there, differences, strict=True))
     for path in sorted((wanted.keys() | found.keys()) - UNLISTED):
         if path not in found:
             faults.append(f"{path}: missing")
@@ -49,12 +61,27 @@ def check_files(folder: Path, expected: Iterable[FileEntry]) -> list[str]:
             faults.append(f"{path if path.isprintable() else ascii(path)}: not in the manifest")
         elif not stat.S_ISREG(found[path]):
             faults.append(f"{path}: {_kind_of(found[path])} instead of a file")
-        elif fault := _difference(wanted[path], entry_of(folder, path)):
+        elif fault := by_path[path]:
             faults.append(f"{path}: {fault}")
     return faults
 
 
-def _difference(expected: FileEntry, actual: FileEntry) -> str:
+def _each(folder: Path, paths: Sequence[str], work: Callable[[str], T]) -> list[T]:
+    """What `work` gives for each file: of many bytes for several at a time, since hashing lets other threads run."""
+    if sum((folder / path).stat().st_size for path in paths) < PARALLEL_BYTES:
+        return [work(path) for path in paths]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(work, paths))
+
+
+def _difference(folder: Path, expected: FileEntry, *, is_own: bool) -> str:
+    path = folder / expected.path
+    if is_own:
+        actual = expected.model_copy(update={"size_bytes": path.stat().st_size, "sha256": sha256_of(path)})
+    else:
+        actual = entry_of(folder, expected.path)
     for field, unit in (("size_bytes", " bytes"), ("sha256", ""), ("integrity", "")):
         wanted, got = getattr(expected, field), getattr(actual, field)
         if wanted != got:

@@ -96,13 +96,13 @@ def open_artifact(folder: Path) -> Artifact:
     return Artifact(folder, manifest_from_bytes(data, where=str(path)))
 
 
-def verify_files(artifact: Artifact) -> None:
-    """Nothing, if the folder holds exactly the files of the manifest, byte for byte.
+def verify_files(artifact: Artifact, *, is_own: bool = False) -> None:
+    """Nothing, if the folder holds exactly the files of the manifest, byte for byte; `is_own` as in `check_files`.
 
     Raises: ArtifactError naming every file that is missing, added or changed.
     """
     try:
-        faults = check_files(artifact.folder, artifact.manifest.files)
+        faults = check_files(artifact.folder, artifact.manifest.files, is_own=is_own)
     except OSError as error:
         raise _from_os_error(error, artifact.folder) from error
     if faults:
@@ -169,7 +169,7 @@ class Draft:
             files = _entries(self.folder, known)
             manifest = build_manifest(contents, files, _formats(formats, files))
             write_atomically(self.folder / MANIFEST_NAME, bytes_from_manifest(manifest))
-            return self._finish()
+            return self._finish(is_own=True)
 
     def publish_copy(
         self, source: Artifact, signature: bytes | None = None, *, on_file: Callable[[str], None] = lambda _: None
@@ -188,7 +188,7 @@ class Draft:
                 on_file(path)
             if signature is not None:
                 (self.folder / SIGNATURE_NAME).write_bytes(signature)
-            return self._finish()
+            return self._finish(is_own=False)
 
     @contextmanager
     def _storing(self) -> Iterator[None]:
@@ -197,10 +197,10 @@ class Draft:
         except OSError as error:
             raise _from_os_error(error, self._model_folder / self._version) from error
 
-    def _finish(self) -> Artifact:
+    def _finish(self, *, is_own: bool) -> Artifact:
         self._sync()
         draft = open_artifact(self.folder)
-        verify_files(draft)
+        verify_files(draft, is_own=is_own)
         final = self._model_folder / self._version
         entry = entry_from(self.folder / MANIFEST_NAME, released=self._released)
         with held(self._model_folder):

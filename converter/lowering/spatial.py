@@ -89,7 +89,7 @@ def filter_dims(ctx: LoweringContext, w: Filter) -> list[int]:
 
 def filter_operand(ctx: LoweringContext, w: Filter) -> Ref:
     """A filter as a float32 operand of an operation; a narrow array of integers is stored as it is."""
-    return cast(ctx, ctx.data(np.ascontiguousarray(w)), "float32") if isinstance(w, np.ndarray) else w
+    return cast(ctx, ctx.data(w), "float32") if isinstance(w, np.ndarray) else w
 
 
 def spread(ctx: LoweringContext, x: Ref, axis: int, factor: int) -> Ref:

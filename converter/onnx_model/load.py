@@ -14,13 +14,18 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import checker, helper, numpy_helper
 
-from converter.dtypes import BY_ONNX_CODE, as_numpy
+from converter.dtypes import BY_ONNX_CODE, DType, as_numpy
 from converter.errors import CheckpointError
+from converter.onnx_model.wire import without_weights
 
 FIRST_IR_WITHOUT_DEFAULTS = 4  # before it, every initializer had to be an input as well
 WILDCARDS = {"?", "*", "-1", "None"}
 BITS_OF_BYTE = 8
+MAPPED_BYTES = 32 << 20  # a larger file is mapped: its weights stay where they are until they are written
 SMALL_ELEMENTS = 1024  # initializers up to this size stay in the proto, where shape inference can read them
+
+RawData = Mapping[int, np.ndarray]
+"""The bytes of initializers that are not in their message, by index."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +37,23 @@ class LoadedOnnx:
     sha256: str
 
 
-def load(path: Path) -> LoadedOnnx:
-    """Read and check an ONNX file.
+def load(path: Path, *, mapped_bytes: int = MAPPED_BYTES) -> LoadedOnnx:
+    """Read and check an ONNX file; one of `mapped_bytes` and more is mapped, and must not change meanwhile.
 
     Raises: CheckpointError if it can't be read, isn't valid ONNX, or its external data is unsafe or damaged.
     """
     try:
-        content = path.read_bytes()
+        if path.stat().st_size < mapped_bytes:
+            return load_bytes(path.read_bytes(), where=str(path), folder=path.parent)
+        content = np.memmap(path, np.uint8, mode="r")
     except OSError as error:
         raise CheckpointError(
             f"can't be read: {error.strerror}", where=str(path), hint="check the path and its permissions"
         ) from error
-    return load_bytes(content, where=str(path), folder=path.parent)
+    slim, places = without_weights(content.data) or (content.tobytes(), {})
+    sha256 = hashlib.sha256(content.data).hexdigest()
+    raw = {index: content[place.offset : place.offset + place.length] for index, place in places.items()}
+    return _checked(slim, sha256, raw, where=str(path), folder=path.parent)
 
 
 def load_bytes(content: bytes, *, where: str, folder: Path | None = None) -> LoadedOnnx:
@@ -51,20 +61,33 @@ def load_bytes(content: bytes, *, where: str, folder: Path | None = None) -> Loa
 
     Raises: CheckpointError if it isn't valid ONNX, or its external data is unsafe or damaged.
     """
+    return _checked(content, hashlib.sha256(content).hexdigest(), {}, where=where, folder=folder)
+
+
+def _checked(serialized: bytes, sha256: str, raw: RawData, *, where: str, folder: Path | None) -> LoadedOnnx:
+    """The model of a message that lacks the raw data of some initializers."""
     try:
-        proto = onnx.load_model_from_string(content)
+        proto = onnx.load_model_from_string(serialized)
     except DecodeError as error:
         _refuse("not an ONNX file, or a truncated one", where, "export the model again", error)
     if not proto.opset_import or not proto.graph.output:
         _refuse("an ONNX model needs an opset and at least one output", where, "export the model again")
     _forget_wildcards(proto.graph)
-    constants = _split_weights(proto.graph, folder, where)
+    constants = _split_weights(proto.graph, raw, folder, where)
+    proto = _copied(proto)
     proto.ir_version = max(proto.ir_version, FIRST_IR_WITHOUT_DEFAULTS)
     try:
         checker.check_model(_shaped(proto))
     except (checker.ValidationError, ValueError) as error:
         _refuse(f"not valid ONNX: {_first_line(error)}", where, "export the model again, or repair it", error)
-    return LoadedOnnx(proto, constants, hashlib.sha256(content).hexdigest())
+    return LoadedOnnx(proto, constants, sha256)
+
+
+def _copied(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model; what was removed from a message stays in memory for as long as the message itself."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    return copy
 
 
 def _shaped(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -72,8 +95,7 @@ def _shaped(proto: onnx.ModelProto) -> onnx.ModelProto:
     tensors = [info.type.tensor_type for info in proto.graph.output if info.type.HasField("tensor_type")]
     if all(tensor.HasField("shape") for tensor in tensors):
         return proto
-    copy = onnx.ModelProto()
-    copy.CopyFrom(proto)
+    copy = _copied(proto)
     for info in copy.graph.output:
         if info.type.HasField("tensor_type"):
             info.type.tensor_type.shape.SetInParent()
@@ -88,17 +110,19 @@ def _forget_wildcards(graph: onnx.GraphProto) -> None:
                 dim.ClearField("dim_param")
 
 
-def _split_weights(graph: onnx.GraphProto, folder: Path | None, where: str) -> dict[str, np.ndarray]:
+def _split_weights(graph: onnx.GraphProto, raw: RawData, folder: Path | None, where: str) -> dict[str, np.ndarray]:
     """Move large initializers out of the proto; what stays behind is an input that has their type."""
     constants: dict[str, np.ndarray] = {}
     kept: list[onnx.TensorProto] = []
-    for tensor in graph.initializer:
+    for index, tensor in enumerate(graph.initializer):
         external = tensor.data_location == onnx.TensorProto.EXTERNAL
         if not external and int(np.prod(tensor.dims, dtype=np.int64)) <= SMALL_ELEMENTS:
+            if index in raw:
+                tensor.raw_data = raw[index].tobytes()
             kept.append(tensor)
             continue
         try:
-            array = _external(tensor, folder, where) if external else numpy_helper.to_array(tensor)
+            array = _external(tensor, folder, where) if external else _inside(tensor, raw.get(index))
         except (ValueError, TypeError) as error:
             _refuse(f"{_first_line(error)}", f"{where}, initializer {tensor.name!r}", "export the model again", error)
         constants[tensor.name] = array
@@ -111,6 +135,22 @@ def _split_weights(graph: onnx.GraphProto, folder: Path | None, where: str) -> d
     graph.initializer.extend(kept)
     graph.input.extend([*inputs, *weights])
     return constants
+
+
+def _inside(tensor: onnx.TensorProto, raw: np.ndarray | None) -> np.ndarray:
+    """The array of an initializer, a view of its raw data where that is not in the tensor itself."""
+    if raw is None:
+        return numpy_helper.to_array(tensor)
+    row = BY_ONNX_CODE.get(tensor.data_type)
+    if row and _is_whole_bytes(row) and raw.nbytes * BITS_OF_BYTE == math.prod(tensor.dims) * (row.bits or 0):
+        return raw.view(as_numpy(row)).reshape(tuple(tensor.dims))
+    tensor.raw_data = raw.tobytes()
+    return numpy_helper.to_array(tensor)
+
+
+def _is_whole_bytes(row: DType) -> bool:
+    """Whether any bytes are elements of that type, each in bytes of its own."""
+    return row.bits is not None and row.bits >= BITS_OF_BYTE and row.name not in ("bool", "string")
 
 
 def _external(tensor: onnx.TensorProto, folder: Path | None, where: str) -> np.ndarray:

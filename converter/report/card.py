@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converter.artifact.evaluation import LEGACY_FORMULA, LOGISTIC_REGRESSION, Evaluation, Gain, Groups, Scored
 from converter.artifact.training_record import TrainingData, TrainingRecord
 from converter.features import Feature
 from converter.legacy import missing_columns
+from converter.report.templates import template
 from converter.report.words import NOTHING, count, escaped
 
 if TYPE_CHECKING:
@@ -76,18 +76,7 @@ def card_from_facts(facts: CardFacts) -> str:
 
 @cache
 def _template() -> "Template":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["markdown"] = escaped
-    return environment.get_template("card.md.j2")
+    return template("card.md.j2", {"markdown": escaped}, is_html=False)
 
 
 def _rank(scored: Scored) -> int:

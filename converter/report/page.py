@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from math import isfinite
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converter.report.engines import engine_header, engine_rows
 from converter.report.facts import Facts, Output, Proof, Timing, Verdict
 from converter.report.plots import histogram, scatter
+from converter.report.templates import template
 from converter.report.words import (
     NOTHING,
     headline,
@@ -36,17 +36,7 @@ def html_from_facts(facts: Facts) -> str:
 
 @cache
 def _template() -> "Template":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["versions"] = versions_text
-    return environment.get_template("page.html.j2")
+    return template("page.html.j2", {"versions": versions_text}, is_html=True)
 
 
 def _context(facts: Facts) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,14 @@ from converter.errors import ConverterError, InternalError, RuntimeMissing
 from converter.runtimes.base import BenchResult, RunResult, RuntimeInfo
 from converter.runtimes.node_process import NodeProcess, Reply
 from converter.runtimes.storage import Slot
+
+
+@dataclass(frozen=True)
+class KernelTime:
+    """What one kernel took, in milliseconds."""
+
+    kernel: str
+    time_ms: float
 
 
 class HostedRuntime:
@@ -57,6 +66,11 @@ class HostedRuntime:
             header["heap_bytes"],
             header["wasm_bytes"],
         )
+
+    def profile(self, handle: int, arrays: Mapping[str, np.ndarray]) -> tuple[KernelTime, ...]:
+        """The kernels of one run in their order; only TF.js tells, and times mean something on cpu and wasm only."""
+        header = self._request("profile", handle=handle, arrays=arrays).header
+        return tuple(KernelTime(one["kernel"], one["time_ms"]) for one in header["kernels"])
 
     def bench_legacy(self, columns: Sequence[str], rows: np.ndarray, n_runs: int) -> tuple[np.ndarray, BenchResult]:
         """The legacy formula's scores of raw rows, and what computing them in JavaScript takes where the model runs.

@@ -128,8 +128,12 @@ class Rewrite:
         operands, types = self.operands(node), node.outputs
         if node.op not in _CALLS and self._knows_more(node, operands):
             types = self._infer(node.op, operands, node.attrs)
-        self.graph.add(replace(node, inputs=operands, outputs=types))
-        return self.forward(node, *_outputs(node.name, types))
+        is_same = operands == node.inputs and types is node.outputs
+        self.graph.add(node if is_same else Node(node.name, node.op, operands, node.attrs, types))
+        if types is not node.outputs:
+            return self.forward(node, *_outputs(node.name, types))
+        self._values.update((ref, ref) for ref in _outputs(node.name, types))
+        return True
 
     def _knows_more(self, node: Node, operands: tuple[Ref, ...]) -> bool:
         """Whether more is known of a node's operands than was of those in the source."""
@@ -159,10 +163,11 @@ class Rewrite:
     def refine(self, new: Ref, shape: Shape) -> Ref:
         """The same new value, known to have this shape as well."""
         node = self.graph.nodes[new.node]
-        types = list(node.outputs)
-        known = types[new.output]
-        types[new.output] = TensorType(known.dtype, merge_shapes(known.shape, shape))
-        if node.op not in ("Const", "Placeholder"):
+        known = node.outputs[new.output]
+        merged = merge_shapes(known.shape, shape)
+        if merged != known.shape and node.op not in ("Const", "Placeholder"):
+            types = list(node.outputs)
+            types[new.output] = TensorType(known.dtype, merged)
             self.graph.nodes[new.node] = replace(node, outputs=tuple(types))
         return new
 

@@ -14,6 +14,7 @@ from converter.tfjs.graph import Node, TensorType
 
 SHARD_BYTES = 4 << 20  # of the smallest that are worth a request
 MAX_SHARDS = 6  # TF.js reads none before all have an answer, and over HTTP/1.1 browsers ask for six files at a time
+MIN_ROWS = 16  # that are gathered together: of a transposed float32 matrix, these share the lines of a cache
 DAMAGED = "the file is damaged or was not written by this tool; restore it or convert the model again"
 
 QUANTIZED: Mapping[str, Mapping[str, Any]] = {
@@ -69,7 +70,7 @@ def _encode_strings(values: np.ndarray) -> bytes:
     return b"".join(len(one).to_bytes(4, "little") + one for one in encoded)
 
 
-def pieces_of(values: np.ndarray | Encoded) -> Iterator[bytes]:
+def pieces_of(values: np.ndarray | Encoded) -> Iterator[bytes | memoryview]:
     """The bytes of a constant as stored, in row-major order, without a second copy of the whole."""
     if isinstance(values, Encoded):
         yield from values.pieces()
@@ -77,10 +78,23 @@ def pieces_of(values: np.ndarray | Encoded) -> Iterator[bytes]:
     if values.dtype.kind in "OUS":
         yield _encode_strings(values)
         return
-    flat: Any = values.reshape(-1) if values.flags.c_contiguous else values.flat
     step = CHUNK_BYTES // values.dtype.itemsize
-    for start in range(0, values.size, step):
-        yield _stored(flat[start : start + step]).tobytes()
+    for flat in _flat_blocks(values):
+        for start in range(0, flat.size, step):
+            yield _stored(flat[start : start + step]).view(np.uint8).data
+
+
+def _flat_blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """The elements in row-major order; those that lie otherwise in memory are gathered some rows at a time."""
+    if values.flags.c_contiguous:
+        yield values.reshape(-1)
+        return
+    if values.shape[0] == 1:
+        yield from _flat_blocks(values[0])
+        return
+    n_rows = max(MIN_ROWS, CHUNK_BYTES // max(values[0].nbytes, 1))
+    for start in range(0, values.shape[0], n_rows):
+        yield np.ascontiguousarray(values[start : start + n_rows]).reshape(-1)
 
 
 def _stored(piece: np.ndarray) -> np.ndarray:
@@ -93,14 +107,14 @@ def _stored(piece: np.ndarray) -> np.ndarray:
 class Pieces:
     """A stream of bytes that is taken in lengths of the taker's choice."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = filter(None, pieces)
-        self._left = b""
+    def __init__(self, pieces: Iterable[bytes | memoryview]) -> None:
+        self._pieces = (memoryview(piece) for piece in pieces if piece)
+        self._left = memoryview(b"")
 
-    def take(self, n_bytes: int) -> Iterator[bytes]:
+    def take(self, n_bytes: int) -> Iterator[memoryview]:
         """The next `n_bytes`, or what there is left."""
         while n_bytes > 0:
-            piece = self._left or next(self._pieces, b"")
+            piece = self._left or next(self._pieces, memoryview(b""))
             if not piece:
                 return
             self._left = piece[n_bytes:]
@@ -123,7 +137,7 @@ def write_shards(shards: Iterable[Path], arrays: Iterable[np.ndarray | Encoded],
     """Write the constants one behind the other; beside them, memory holds no more than a piece of a shard."""
     pieces = Pieces(piece for values in arrays for piece in pieces_of(values))
     for shard in shards:
-        write_atomically(shard, pieces.take(shard_bytes))
+        write_atomically(shard, pieces.take(shard_bytes), is_synced=False)
 
 
 def read_weights(model: Path, manifest: Sequence[Document]) -> dict[str, tuple[TensorType, np.ndarray]]:

@@ -35,7 +35,7 @@ def write(
     `encodings` has those of constants by node; one that it doesn't name, or that doesn't fit, is stored as it is.
 
     Weights are streamed: beside the graph itself, memory holds no more than a piece of a shard. `model.json` is
-    written last, so that a folder with one is whole.
+    written last, so that a folder with one is whole. What it takes to survive a power failure is left to the caller.
     Units: shard_bytes is the largest size of a shard, in bytes; by default 4 MiB, or what it takes for six shards.
     Raises: InternalError if an attribute or a constant has no place in the format.
     """
@@ -51,7 +51,7 @@ def write(
     document = _document(graph, generator, [shard.name for shard in shards], [weight_spec(*one) for one in weights])
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     write_shards(shards, arrays, shard_bytes)
-    write_atomically(folder / MODEL_FILE, text.encode())
+    write_atomically(folder / MODEL_FILE, text.encode(), is_synced=False)
     return [folder / MODEL_FILE, *shards]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from converter.cli import main
 from tests.client.conftest import Node
@@ -18,31 +19,27 @@ def test_redis(node: Node, redis_server: Path) -> None:
     assert " passed" in shown
 
 
+@pytest.fixture
+def in_chromium(node: Node, package: Path, artifact_url: str, chromium: dict[str, str]) -> Callable[..., None]:
+    """Runs tests of the client in pages, with the artifact served to them."""
+
+    def run(suite: str, **variables: str | Path) -> None:
+        assert " passed" in node(*VITEST, suite, ARTIFACT_URL=artifact_url, **variables, **chromium)
+
+    return run
+
+
 def test_predictions_leave_no_tensor(
-    node: Node,
-    package: Path,
-    converted: Callable[[str], Path],
-    artifact_url: str,
-    chromium: dict[str, str],
-    tmp_path: Path,
+    in_chromium: Callable[..., None], converted: Callable[[str], Path], tmp_path: Path
 ) -> None:
     artifact = converted("graph") / "artifacts" / "compatibility" / "1.0.0"
     flags = ["--backend", "wasm", "--to", str(tmp_path), "--no-verify", "--quiet"]
     assert main(["client", "bundle", str(artifact), *flags]) == 0
-    shown = node(*VITEST, "leaks", ARTIFACT_URL=artifact_url, BUILD=tmp_path, **chromium)
-    assert " passed" in shown
+    in_chromium("leaks", BUILD=tmp_path)
 
 
-def test_demo(
-    node: Node,
-    package: Path,
-    converted: Callable[[str], Path],
-    artifact_url: str,
-    chromium: dict[str, str],
-    tmp_path: Path,
-) -> None:
+def test_demo(node: Node, in_chromium: Callable[..., None], converted: Callable[[str], Path], tmp_path: Path) -> None:
     node("node_modules/vite/bin/vite.js", "build", "examples/react-vite", "--outDir", tmp_path, "--logLevel", "warn")
     score = torch_scores(converted("graph"), np.array([DEMO_FORM], np.float32))[0]
-    places = {"DEMO": tmp_path, "ARTIFACT": converted("graph") / "artifacts" / "compatibility" / "1.0.0"}
-    shown = node(*VITEST, "demo", ARTIFACT_URL=artifact_url, EXPECTED_SCORE=str(score), **places, **chromium)
-    assert " passed" in shown
+    artifact = converted("graph") / "artifacts" / "compatibility" / "1.0.0"
+    in_chromium("demo", DEMO=tmp_path, ARTIFACT=artifact, EXPECTED_SCORE=str(score))

@@ -17,6 +17,7 @@ from converter.tfjs.passes.fuse_bias_activation import fuse_bias_activation
 from converter.tfjs.passes.lift_arithmetic import lift_arithmetic
 from converter.tfjs.passes.nhwc_layout import nhwc_layout
 from converter.tfjs.passes.part_host_values import part_host_values
+from converter.tfjs.passes.part_transposed_convolutions import part_transposed_convolutions
 from converter.tfjs.passes.pool_means import pool_means
 from converter.tfjs.passes.recover_gelu import recover_gelu
 from converter.tfjs.passes.recover_hard_swish import recover_hard_swish
@@ -45,6 +46,7 @@ PASSES: dict[str, Pass] = {
     "pool-means": pool_means,
     "fold-into-products": fold_into_products,
     "fold-batch-norm": fold_batch_norm,
+    "part-transposed-convolutions": part_transposed_convolutions,
     "scale-by-convolution": scale_by_convolution,
     "fuse-bias-activation": fuse_bias_activation,
     "split-stacks": split_stacks,

@@ -10,6 +10,7 @@ from converter.tfjs.optable import OPTABLE
 from converter.tfjs.rewrite import Rewrite, rewrite
 
 _RANDOM = ("Multinomial", "RandomStandardNormal", "RandomUniform", "RandomUniformInt", "TruncatedNormal")
+N_FIRST = 16
 _STATEFUL_CATEGORIES = ("control", "hash_table")
 
 
@@ -50,12 +51,17 @@ def _constant_keys(graph: Graph) -> dict[str, Hashable]:
     """What makes each constant equal to another; only those that may be are hashed."""
     kinds: dict[tuple[object, ...], list[str]] = {}
     for name, array in graph.constants.items():
-        kinds.setdefault((str(array.dtype), array.shape), []).append(name)
+        kinds.setdefault((array.dtype, array.shape, _start(array)), []).append(name)
     return {
         name: (kind, _digest(graph.constants[name]) if len(names) > 1 else b"")
         for kind, names in kinds.items()
         for name in names
     }
+
+
+def _start(array: np.ndarray) -> bytes:
+    """The first elements, which tell most weights of the same shape apart."""
+    return b"" if array.dtype.kind in "OSU" else array.flat[:N_FIRST].tobytes()
 
 
 def _digest(array: np.ndarray) -> bytes:

@@ -16,6 +16,27 @@ export interface BenchReply extends Record<string, unknown> {
   readonly wasm_bytes: number | null;
 }
 
+/** What one kernel took. */
+export interface KernelTime {
+  readonly kernel: string;
+  readonly time_ms: number;
+}
+
+/** The kernels of one prediction in their order; only backends that compute at once tell a time of their own. */
+export async function profile(
+  loaded: Loaded,
+  tensors: readonly TensorHeader[],
+  body: ArrayBuffer,
+): Promise<{ kernels: KernelTime[] }> {
+  const { kernels } = await tf.profile(async () => {
+    await predictOnce(loaded, tensors, body);
+    return [];
+  });
+  return {
+    kernels: kernels.map(({ name, kernelTimeMs }) => ({ kernel: name, time_ms: Number(kernelTimeMs) })),
+  };
+}
+
 /** Every tensor that goes in or comes out is disposed by hand, and nothing is tidied up behind the model's back. */
 export async function bench(
   loaded: Loaded,

@@ -21,6 +21,8 @@ export interface Model {
   run(tensors: readonly TensorHeader[], body: ArrayBuffer): Promise<Reply>;
   /** Runs again and again, with nothing sent to and fro between the runs. */
   bench(tensors: readonly TensorHeader[], body: ArrayBuffer, nRuns: number): Promise<Reply>;
+  /** The kernels of one run and what each took, where the executor can tell. */
+  profile?(tensors: readonly TensorHeader[], body: ArrayBuffer): Promise<Reply>;
   dispose(): Promise<void>;
 }
 
@@ -39,6 +41,7 @@ const FALLBACK_CODE: Record<string, ErrorCode> = {
   run: "run-failed",
   bench: "run-failed",
   "bench-legacy": "run-failed",
+  profile: "run-failed",
 };
 
 export class Engine {
@@ -66,6 +69,8 @@ export class Engine {
         return this.#find(header.handle).run(header.tensors ?? [], body);
       case "bench":
         return this.#find(header.handle).bench(header.tensors ?? [], body, Number(header.n_runs));
+      case "profile":
+        return this.#profile(header, body);
       case "bench-legacy":
         return benchLegacy(header.columns as string[], header.tensors ?? [], body, Number(header.n_runs));
       case "unload":
@@ -85,6 +90,12 @@ export class Engine {
     const load_ms = performance.now() - began;
     this.#models.set(handle, model);
     return { handle, load_ms, ...model.description };
+  }
+
+  async #profile(header: Header, body: ArrayBuffer): Promise<Reply> {
+    const model = this.#find(header.handle);
+    if (model.profile === undefined) throw new ProtocolError("bad-request", "this runtime tells nothing of its kernels");
+    return model.profile(header.tensors ?? [], body);
   }
 
   #find(handle: unknown): Model {

@@ -1,7 +1,7 @@
 /** TF.js models on one backend. */
 
 import * as tf from "@tensorflow/tfjs-core";
-import { bench } from "./bench.ts";
+import { bench, profile } from "./bench.ts";
 import type { Executor, Model, Reply } from "./engine.ts";
 import { type Loaded, openTensors, storageType, type StorageType } from "./loaded.ts";
 import { messageOf, packTensors, ProtocolError, type TensorHeader } from "./protocol.ts";
@@ -65,6 +65,10 @@ class TfjsModel implements Model {
 
   bench(tensors: readonly TensorHeader[], body: ArrayBuffer, nRuns: number): Promise<Reply> {
     return this.#watched(async () => ({ ...(await bench(this.loaded, tensors, body, nRuns)) }));
+  }
+
+  profile(tensors: readonly TensorHeader[], body: ArrayBuffer): Promise<Reply> {
+    return this.#watched(async () => ({ ...(await profile(this.loaded, tensors, body)) }));
   }
 
   async dispose(): Promise<void> {
