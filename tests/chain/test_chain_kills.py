@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ plain (float[batch, 3] x) => (float[batch, 3] y)
 
 def worker_of(pid: int) -> int | None:
     """The worker that a command has started."""
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            if b"worker.py" in Path(f"/proc/{child}/cmdline").read_bytes():
-                return int(child)
+    with suppress(OSError):  # another child, which ended while it was looked at
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in task.read_text().split():
+                if b"worker.py" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
     return None
 
 
