@@ -27,7 +27,7 @@ def lower_gemm(ctx: LoweringContext) -> None:
     weights = ctx.known(1)
     if weights is not None and weights.dtype == np.float32:
         matrix = weights.T if transpose_b else weights
-        b = ctx.data(np.ascontiguousarray(matrix * np.float32(alpha) if alpha != 1.0 else matrix))
+        b = ctx.data(matrix * np.float32(alpha) if alpha != 1.0 else matrix)
         y = ctx.emit("MatMul", a, b, transpose_a=transpose_a, transpose_b=False)
     else:
         b = cast(ctx, ctx.operand(1), "float32")
