@@ -59,24 +59,28 @@ def measure_all(names: Sequence[str], *, fresh: bool, cached: bool, seconds: flo
     results: Results = {"conversions": [], "graphs": [], "executions": [], "profiles": {}}
     load_before = os.getloadavg()[0]
     for name in names:
-        one = subject(name)
-        conversions = _conversions(one, fresh=fresh, cached=cached)
-        results["conversions"] += [conversion.as_json() for conversion in conversions]
-        graphs = {made.tool: made.folder for made in conversions if not made.error}
-        if name in OFFICIAL:
-            graphs["official"] = _official(name)
-        with RuntimePool() as pool:
-            for tool, graph in graphs.items():
-                make_runnable(graph)
-                results["graphs"].append({"model": name, "tool": tool} | _facts(pool, graph))
-            for backend in _backends(name):
-                found = execute(pool, backend, one, graphs, seconds)
-                results["executions"] += [execution.as_json() for execution in found]
-                _tell(name, backend, results["executions"][-len(found) :])
-            if "ours" in graphs:
-                results["profiles"][name] = profile(pool, one, graphs["ours"])
+        _add(results, subject(name), fresh=fresh, cached=cached, seconds=seconds)
     results["machine"] = _machine() | {"load_before": load_before, "load_after": os.getloadavg()[0]}
     return results
+
+
+def _add(results: Results, one: Subject, *, fresh: bool, cached: bool, seconds: float) -> None:
+    conversions = _conversions(one, fresh=fresh, cached=cached)
+    results["conversions"] += [conversion.as_json() for conversion in conversions]
+    graphs = {made.tool: made.folder for made in conversions if not made.error}
+    if one.name in OFFICIAL:
+        graphs["official"] = _official(one.name)
+    found = []
+    with RuntimePool() as pool:
+        for tool, graph in graphs.items():
+            make_runnable(graph)
+            results["graphs"].append({"model": one.name, "tool": tool} | _facts(pool, graph))
+        for backend in _backends(one.name):
+            found += execute(pool, backend, one, graphs, seconds)
+            _tell(backend, [execution.as_json() for execution in found if execution.runtime == backend])
+        if any(execution.tool == "ours" and not execution.failure for execution in found):
+            results["profiles"][one.name] = profile(pool, one, graphs["ours"])
+    results["executions"] += [execution.as_json() for execution in found]
 
 
 def _conversions(one: Subject, *, fresh: bool, cached: bool) -> list[Conversion]:
@@ -93,10 +97,10 @@ def _backends(name: str) -> list[str]:
     return [*WASM, *([] if name in TOO_LARGE_FOR_WEBGL else [WEBGL]), *([CPU] if name in SMALL else [])]
 
 
-def _tell(name: str, backend: str, found: Sequence[dict[str, Any]]) -> None:
+def _tell(backend: str, found: Sequence[dict[str, Any]]) -> None:
     for one in found:
         told = one["failure"] or f"{one['median_ms']:.2f} ms, ours takes {one['ratio'] or 0:.2f} of it"
-        print(f"{name} on {backend} by {one['tool']}: {told}", flush=True)
+        print(f"{one['model']} on {backend} by {one['tool']}: {told}", flush=True)
 
 
 def _official(name: str) -> Path:

@@ -68,6 +68,9 @@ def _document(results: Mapping[str, Any]) -> Iterator[str]:
         f"{machine['python']}, {packages}; the machine's load was {machine['load_before']:.1f} before and "
         f"{machine['load_after']:.1f} after.",
         "A load above the number of cores makes times long; ratios are of runs in turn, and hold better.",
+        "What other tools convert is kept in `.cache/benchmarks` (or where `COMPAT_EXPORT_BENCHMARKS` says) and not "
+        "converted again; `python -m benchmarks.compare --help` tells how to choose models and what to do afresh.",
+        "On webgl, which is software here, large models are left out.",
         "",
         "## In short",
         "",

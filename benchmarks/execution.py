@@ -29,8 +29,9 @@ N_PROFILED = 5
 class Execution:
     """What one tool's graph of one model took in one runtime, or why it can't be told.
 
-    `error` is the largest error as a part of the largest value; `ratio` is ours by this one, the median of the rounds,
-    and `ratio_low` and `ratio_high` are its quartiles. Units: milliseconds.
+    `error` is the largest error as a part of the largest value; `ratio` is ours by this one, the median of the rounds
+    of their trimmed means (the clock of a page ticks every 0.1 ms), and `ratio_low` and `ratio_high` are its quartiles.
+    Units: milliseconds.
     """
 
     runtime: str
@@ -100,7 +101,8 @@ def execute(
             error_known = runner.error if math.isfinite(runner.error) else None
             failures.append(Execution(backend, subject.name, tool, error=error_known, failure="wrong results"))
             runner.close()
-    rounds = _rounds(runners, seconds)
+    rounds, broken = _rounds(runners, seconds)
+    failures += [Execution(backend, subject.name, tool, failure=reason) for tool, reason in broken.items()]
     for runner in runners.values():
         runner.close()
     return [*_judged(backend, subject.name, rounds, runners), *failures]
@@ -184,14 +186,22 @@ def _error(expected: np.ndarray, got: np.ndarray) -> float:
     return min((error for error in errors if not math.isnan(error)), default=math.inf)
 
 
-def _rounds(runners: Mapping[str, _Runner], seconds: float) -> list[dict[str, list[float]]]:
-    counts = {tool: _count(runner) for tool, runner in runners.items()}
-    rounds: list[dict[str, list[float]]] = []
+def _rounds(runners: dict[str, _Runner], seconds: float) -> tuple[list[dict[str, tuple[float, ...]]], dict[str, str]]:
+    """The times of each round by tool, and why tools fell out of `runners`, and so out of every round."""
+    rounds: list[dict[str, tuple[float, ...]]] = []
+    broken: dict[str, str] = {}
+    counts: dict[str, int] = {}
     began = monotonic()
     while len(rounds) < MIN_ROUNDS or (len(rounds) < MAX_ROUNDS and monotonic() - began < seconds):
-        turn = list(runners) if len(rounds) % 2 == 0 else list(reversed(runners))
-        rounds.append({tool: list(runners[tool].times(counts[tool])) for tool in turn})
-    return rounds
+        rounds.append({})
+        for tool in list(runners) if len(rounds) % 2 else list(reversed(runners)):
+            try:
+                counts[tool] = counts.get(tool) or _count(runners[tool])
+                rounds[-1][tool] = runners[tool].times(counts[tool])
+            except ConverterError as error:
+                broken[tool] = _one_line(error)
+                del runners[tool]
+    return rounds, broken
 
 
 def _count(runner: _Runner) -> int:
@@ -205,7 +215,8 @@ def _judged(
     found = []
     for tool, runner in runners.items():
         times = [time for one in rounds for time in one[tool]]
-        ratios = [float(np.median(one["ours"]) / np.median(one[tool])) for one in rounds if "ours" in one]
+        pairs = [(_trimmed_mean(one["ours"]), _trimmed_mean(one[tool])) for one in rounds if "ours" in one]
+        ratios = [float(ours / theirs) for ours, theirs in pairs if theirs > 0]
         low, middle, high = np.percentile(ratios, [25, 50, 75]) if ratios else (None, None, None)
         found.append(
             Execution(
@@ -213,13 +224,18 @@ def _judged(
                 model,
                 tool,
                 len(times),
-                float(np.median(times)),
+                float(np.median(times)) or _trimmed_mean(times),
                 float(np.percentile(times, 99, method="inverted_cdf")),
                 runner.error,
                 *(None if value is None else float(value) for value in (middle, low, high)),
             )
         )
     return found
+
+
+def _trimmed_mean(times: Sequence[float]) -> float:
+    """Without the fifth of the runs that other work on the machine disturbed most."""
+    return float(np.mean(sorted(times)[: math.ceil(len(times) * 0.8)]))
 
 
 def _one_line(error: Exception) -> str:
