@@ -30,7 +30,15 @@ DOCS = Path(__file__).parent.parent / "docs"
 OFFICIAL = {"basic-pitch": "@spotify/basic-pitch@1.0.1"}  # whose authors ship a TF.js graph themselves
 WASM = ("tfjs-wasm@node", "tfjs-wasm@chromium")
 WEBGL, CPU = "tfjs-webgl@chromium", "tfjs-cpu@node"
-TOO_LARGE_FOR_WEBGL = {"resnet50", "resnet18", "vit-tiny", "efficientnet-b0", "ppocr-det", "ppocr-rec"}  # in software
+TOO_LARGE_FOR_WEBGL = {
+    "basic-pitch",
+    "resnet50",
+    "resnet18",
+    "vit-tiny",
+    "efficientnet-b0",
+    "ppocr-det",
+    "ppocr-rec",
+}  # in software
 SMALL = {"mlp", "cnn", "lstm", "crepe-tiny"}
 
 Results = dict[str, Any]

@@ -81,6 +81,8 @@ def _document(results: Mapping[str, Any]) -> Iterator[str]:
         "The whole process from `.onnx` to a TF.js folder, unproved. CPU seconds, with the peak of memory in MB.",
         "Each peer has its own pinned environment (`benchmarks/peers/`), a private copy of the model, and the file it "
         "reads best: torch's older exporter at opset 13 first, then today's.",
+        "It is treated kindly: onnx2tf gets calibration images made here in place of a download, both steps run in one "
+        "process, so that TensorFlow is imported once, and of tensorflowjs the imports for other formats are left out.",
         "",
         "![CPU time of conversion](benchmarks-conversion.svg)",
         "",
