@@ -14,7 +14,7 @@ import sys
 import tarfile
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -54,22 +54,22 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in NAMES]:
         parser.error(f"there is no model {unknown[0]!r}; choose from {', '.join(NAMES)}")
-    results = measure_all(options.names or NAMES, fresh=options.fresh, cached=options.cached, seconds=options.seconds)
     options.docs.mkdir(parents=True, exist_ok=True)
     target = options.docs / "benchmarks.json"
-    target.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    write_document(results, options.docs)
+    names = options.names or NAMES
+    for results in measured(names, fresh=options.fresh, cached=options.cached, seconds=options.seconds):
+        target.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_document(results, options.docs)
     return 0
 
 
-def measure_all(names: Sequence[str], *, fresh: bool, cached: bool, seconds: float) -> Results:
-    """Everything about the models of those names, as plain JSON values."""
+def measured(names: Sequence[str], *, fresh: bool, cached: bool, seconds: float) -> Iterator[Results]:
+    """Everything about the models of those names, as plain JSON values; after each model, what is known by then."""
     results: Results = {"conversions": [], "graphs": [], "executions": [], "profiles": {}}
     load_before = os.getloadavg()[0]
     for name in names:
         _add(results, subject(name), fresh=fresh, cached=cached, seconds=seconds)
-    results["machine"] = _machine() | {"load_before": load_before, "load_after": os.getloadavg()[0]}
-    return results
+        yield results | {"machine": _machine() | {"load_before": load_before, "load_after": os.getloadavg()[0]}}
 
 
 def _add(results: Results, one: Subject, *, fresh: bool, cached: bool, seconds: float) -> None:
@@ -142,7 +142,7 @@ def nodes_of(graph: Path) -> dict[str, Any]:
     """How many nodes compute something, and of which operators, functions included."""
     topology = json.loads((graph / "model.json").read_text(encoding="utf-8"))["modelTopology"]
     functions = topology.get("library", {}).get("function", ())
-    nodes = [*topology["node"], *(node for function in functions for node in function["nodeDef"])]
+    nodes = [*topology["node"], *(node for function in functions for node in function.get("nodeDef", ()))]
     ops = Counter(node["op"] for node in nodes if node["op"] not in ("Const", "Placeholder"))
     return {"n_nodes": sum(ops.values()), "n_transposes": ops["Transpose"], "ops": dict(ops.most_common())}
 

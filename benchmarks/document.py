@@ -98,7 +98,7 @@ def _document(results: Mapping[str, Any]) -> Iterator[str]:
         "",
         "Median and 99th percentile in ms of our graph, then our time as a part of each other tool's on the same",
         "model: below 1 we are faster. The graphs run in turn in the same process or page; the ratio is the median of",
-        "the rounds, with its quartiles. Results further than 1e-3 of the largest value from onnxruntime's are wrong.",
+        "the rounds, with its quartiles. Results further than 5e-3 of the largest value from onnxruntime's are wrong.",
         "",
         "![Time of a run](benchmarks-execution.svg)",
         "",

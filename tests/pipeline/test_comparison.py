@@ -17,6 +17,8 @@ from benchmarks.subjects import Subject
 from converter.errors import ConverterError
 from converter.runtimes import RuntimePool
 
+DOCS = Path(__file__).parents[2] / "docs"
+
 
 @pytest.fixture
 def mlp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
@@ -140,3 +142,12 @@ def test_only_what_is_beyond_noise_counts_as_slower() -> None:
     assert slower(rows) == rows[:1]
     fails = {"tool": "onnx-tf", "model": "m", "cpu_s": 1, "error": "x"}
     assert conversion_ratios([{"tool": "ours", "model": "m", "cpu_s": 1, "error": ""}, fails]) == []
+
+
+def test_the_published_document_is_what_the_published_results_say(tmp_path: Path) -> None:
+    results = json.loads((DOCS / "benchmarks.json").read_text(encoding="utf-8"))
+    write_document(results, tmp_path)
+    names = {file.name for file in tmp_path.iterdir()}
+    assert names == {"benchmarks.md", "benchmarks-conversion.svg", "benchmarks-execution.svg"}
+    for name in names:
+        assert (tmp_path / name).read_text(encoding="utf-8") == (DOCS / name).read_text(encoding="utf-8")

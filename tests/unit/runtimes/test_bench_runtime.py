@@ -9,6 +9,9 @@ from graph_models import linear
 
 from converter.errors import ConverterError, InternalError
 from converter.runtimes import RuntimePool
+from converter.tfjs.builder import Builder
+from converter.tfjs.graph import Graph, NameAllocator, TensorType
+from converter.tfjs.write import write
 
 X = {"x": np.arange(8, dtype=np.float32).reshape(2, 4)}
 TFJS = ("tfjs-cpu@node", "tfjs-wasm@node", "tfjs-wasm@chromium", "tfjs-webgl@chromium", "tfjs-webgpu@chromium")
@@ -43,6 +46,21 @@ def test_many_runs_leave_nothing_behind(pool: RuntimePool, name: str, model: Pat
         np.testing.assert_array_equal(array, expected[key])
     loaded.close()
     assert runtime.memory()["n_tensors"] == before
+
+
+def test_an_output_that_is_a_weight_outlives_the_runs(pool: RuntimePool, tmp_path: Path) -> None:
+    builder = Builder(Graph(), NameAllocator())
+    x = builder.placeholder("x", TensorType("float32", (2, 4)))
+    builder.output("y", builder.emit("Neg", x, name="neg")[0])
+    builder.output("length", builder.constant(np.array([7], np.int32), name="length"))
+    entries = [{"name": key, "dtype": "float32", "shape": None} for key in ("x", "y")]
+    length = {"name": "length", "dtype": "int32", "shape": None}
+    builder.graph.metadata = {"inputs": entries[:1], "outputs": [entries[1], length], "async": False}
+    write(builder.graph, tmp_path, generator="test")
+    loaded = pool.get("tfjs-wasm@node").load(tmp_path)
+    assert len(set(loaded.bench(X, 3).n_tensors)) == 1
+    np.testing.assert_array_equal(loaded.run(X).outputs["length"], [7])
+    loaded.close()
 
 
 def test_wrong_inputs_are_refused(pool: RuntimePool, model: Path) -> None:

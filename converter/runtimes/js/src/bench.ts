@@ -64,7 +64,8 @@ async function predictOnce(loaded: Loaded, tensors: readonly TensorHeader[], bod
   const outputs = await loaded.predict(inputs);
   await Promise.all(outputs.map((tensor) => tensor.data()));
   const took = performance.now() - began;
-  tf.dispose([...Object.values(inputs), ...outputs]);
+  // an output that is a weight is the weight itself, where weights are kept
+  tf.dispose([...Object.values(inputs), ...outputs.filter(({ kept }) => !kept)]);
   return took;
 }
 
