@@ -28,7 +28,7 @@ def lower_pad_2(ctx: LoweringContext) -> None:
 def lower_pad(ctx: LoweringContext) -> None:
     """The data with elements added before and after some axes; negative pads cut.
 
-    Emits: PadV2 for a constant; for the other modes a GatherV2 along each axis.
+    Emits: PadV2 for a constant; MirrorPad for numbers that are reflected once; else a GatherV2 along each axis.
     Source: https://onnx.ai/onnx/operators/onnx__Pad.html
     """
     pads = ctx.ints(1)
@@ -65,6 +65,8 @@ def _lower(ctx: LoweringContext, pairs: Sequence[tuple[int, int]], value: float 
         ctx.result(nothing)
     elif mode == "constant":
         ctx.result(_padded(ctx, x, pairs, value))
+    elif mode == "reflect" and _is_mirror(ctx, x, pairs):
+        ctx.result(ctx.emit("MirrorPad", x, ctx.param_matrix(pairs), mode="REFLECT"))
     elif mode in ("edge", "reflect", "wrap"):
         for axis, (before, after) in enumerate(pairs):
             if before or after:
@@ -72,6 +74,16 @@ def _lower(ctx: LoweringContext, pairs: Sequence[tuple[int, int]], value: float 
         ctx.result(x)
     else:
         ctx.refuse(f"mode {mode!r} is not one of constant, edge, reflect, wrap")
+
+
+def _is_mirror(ctx: LoweringContext, x: Ref, pairs: Sequence[tuple[int, int]]) -> bool:
+    """Whether MirrorPad does it: nothing is cut, and no element is mirrored twice."""
+    if ctx.type(x).dtype != "float32" or len(pairs) > MAX_RANK:
+        return False
+    return all(
+        pair == (0, 0) or (isinstance(size, int) and min(pair) >= 0 and max(pair) < size)
+        for size, pair in zip(ctx.dims(x), pairs, strict=True)
+    )
 
 
 def _padded(ctx: LoweringContext, x: Ref, pairs: Sequence[tuple[int, int]], value: float | Ref) -> Ref:
