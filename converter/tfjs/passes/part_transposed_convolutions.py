@@ -66,7 +66,7 @@ def part_transposed_convolutions(graph: Graph) -> Graph:
             (kernel 2), 16x16x64 (3 and 4) and 20x20x64 (5): 0.15, 0.17, 0.28, 0.41, 0.26, 0.18 on wasm; 0.63, 0.47,
             0.58, 0.61, 0.59, 0.53 on webgl. DepthToSpace in the place of rows: 0.4 to 1.8 on wasm.
     """
-    return rewrite(graph, lambda rw: _Parting(rw).visit)
+    return rewrite(graph, lambda rw: _Parting(rw).visit, only=("Conv2DBackpropInput",))
 
 
 class _Parting:

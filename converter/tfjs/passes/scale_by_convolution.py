@@ -14,7 +14,7 @@ _SHIFTS = ("AddV2", "BiasAdd")
 
 def scale_by_convolution(graph: Graph) -> Graph:
     """The graph with DepthwiseConv2dNative for Mul by one constant a channel that an AddV2 of such a one follows."""
-    return rewrite(graph, lambda rw: lambda node: node.op == "Mul" and _scale(rw, node))
+    return rewrite(graph, lambda rw: lambda node: node.op == "Mul" and _scale(rw, node), only=("Mul",))
 
 
 def _scale(rw: Rewrite, node: Node) -> bool:
