@@ -36,6 +36,7 @@ NETWORKS = {
 # Real models, as fetch.py brings them: the shapes that their inputs get.
 PRETRAINED: dict[str, dict[str, tuple[int, ...]]] = {
     "crepe-tiny": {"audio": (1, 1024)},
+    "crepe-full": {"audio": (1, 1024)},
     "basic-pitch": {},
     "ppocr-cls": {"x": (1, 3, 48, 192)},
     "ppocr-det": {"x": (1, 3, 160, 160)},
@@ -43,6 +44,7 @@ PRETRAINED: dict[str, dict[str, tuple[int, ...]]] = {
     "silero-vad-16k-op15": {"input": (1, 576), "state": (2, 1, 128)},
     "asr-whisper80-conv": {"waveforms": (1, 16000), "waveforms_lens": (1,)},
 }
+CREPE = {"crepe-tiny": "Crepe", "crepe-full": "CrepeFull"}  # state dicts: the classes of crepe.py they belong to
 NAMES = (*NETWORKS, *PRETRAINED)
 
 
@@ -87,8 +89,8 @@ def subject(name: str) -> Subject:
         folder.mkdir(parents=True, exist_ok=True)
         if name in NETWORKS:
             _export(name, folder)
-        elif name == "crepe-tiny":
-            _export_crepe(folder)
+        elif name in CREPE:
+            _export_crepe(name, folder)
         else:
             _fix_shapes(fetch(name), PRETRAINED[name], folder / "model.onnx")
         inputs = _drawn(folder / "model.onnx")
@@ -107,13 +109,13 @@ def _export(name: str, folder: Path) -> None:
     _write_both(module, example, "x", folder)
 
 
-def _export_crepe(folder: Path) -> None:
+def _export_crepe(name: str, folder: Path) -> None:
     import torch
 
-    from benchmarks.crepe import Crepe
+    from benchmarks import crepe
 
-    module = Crepe()
-    module.load_state_dict(torch.load(fetch("crepe-tiny"), weights_only=True))
+    module = getattr(crepe, CREPE[name])()
+    module.load_state_dict(torch.load(fetch(name), weights_only=True))
     _write_both(module.eval(), torch.rand(1, 1024), "audio", folder)
 
 
