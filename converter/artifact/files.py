@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from converter.artifact.manifest import MANIFEST_NAME, FileEntry
 from converter.errors import ArtifactError
-from converter.fileio import digests_of, sha256_of
+from converter.fileio import digests_of
 
 T = TypeVar("T")
 
@@ -17,12 +17,12 @@ UNLISTED = {MANIFEST_NAME, SIGNATURE_NAME}
 PARALLEL_BYTES = 16 << 20
 
 
-def entries_of(folder: Path, known: Iterable[FileEntry] = ()) -> tuple[FileEntry, ...]:
-    """Every file below a folder but its manifest and its signature, sorted by path; those that are `known` aren't read.
+def paths_in(folder: Path) -> list[str]:
+    """Every file below a folder but its manifest and its signature, sorted.
 
     Raises: ArtifactError if something there is neither a folder nor a regular file, such as a symbolic link.
     """
-    paths, by_path = [], {entry.path: entry for entry in known}
+    paths = []
     for path, mode in sorted(_walk(folder)):
         if not stat.S_ISREG(mode):
             raise ArtifactError(
@@ -32,9 +32,7 @@ def entries_of(folder: Path, known: Iterable[FileEntry] = ()) -> tuple[FileEntry
             )
         if path not in UNLISTED:
             paths.append(path)
-    unknown = [path for path in paths if path not in by_path]
-    by_path.update(zip(unknown, _each(folder, unknown, lambda path: entry_of(folder, path)), strict=True))
-    return tuple(by_path[path] for path in paths)
+    return paths
 
 
 def entry_of(folder: Path, path: str) -> FileEntry:
@@ -43,16 +41,17 @@ def entry_of(folder: Path, path: str) -> FileEntry:
     return FileEntry(path=path, size_bytes=(folder / path).stat().st_size, sha256=sha256, integrity=integrity)
 
 
-def check_files(folder: Path, expected: Iterable[FileEntry], *, is_own: bool = False) -> list[str]:
+def check_files(folder: Path, expected: Iterable[FileEntry], known: Iterable[FileEntry] = ()) -> list[str]:
     """What is wrong with a folder's files: one line for each file missing, added or changed, none if all is well.
 
-    Of a list that `is_own`, made by this process, one digest tells that the bytes are those that both were made of.
+    Files that are `known` aren't read.
     """
+    read = {entry.path: entry for entry in known}
     wanted = {entry.path: entry for entry in expected}
     found = dict(_walk(folder))
     faults = [f"{path}: {_kind_of(found[path])}" for path in UNLISTED & found.keys() if not stat.S_ISREG(found[path])]
     there = [path for path in sorted(wanted.keys() & found.keys() - UNLISTED) if stat.S_ISREG(found[path])]
-    differences = _each(folder, there, lambda path: _difference(folder, wanted[path], is_own=is_own))
+    differences = _each(folder, there, lambda path: _difference(wanted[path], read.get(path) or entry_of(folder, path)))
     by_path = dict(zip(there, differences, strict=True))
     for path in sorted((wanted.keys() | found.keys()) - UNLISTED):
         if path not in found:
@@ -76,12 +75,7 @@ def _each(folder: Path, paths: Sequence[str], work: Callable[[str], T]) -> list[
         return list(pool.map(work, paths))
 
 
-def _difference(folder: Path, expected: FileEntry, *, is_own: bool) -> str:
-    path = folder / expected.path
-    if is_own:
-        actual = expected.model_copy(update={"size_bytes": path.stat().st_size, "sha256": sha256_of(path)})
-    else:
-        actual = entry_of(folder, expected.path)
+def _difference(expected: FileEntry, actual: FileEntry) -> str:
     for field, unit in (("size_bytes", " bytes"), ("sha256", ""), ("integrity", "")):
         wanted, got = getattr(expected, field), getattr(actual, field)
         if wanted != got:

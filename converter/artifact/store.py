@@ -5,16 +5,15 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pydantic import ValidationError
-
-from converter.artifact.files import SIGNATURE_NAME, check_files, entries_of
+from converter.artifact.digests import Digests
+from converter.artifact.files import SIGNATURE_NAME, check_files
 from converter.artifact.index import change_index, entry_from, read_index
 from converter.artifact.locks import held, lock, sync
 from converter.artifact.manifest import (
@@ -96,13 +95,13 @@ def open_artifact(folder: Path) -> Artifact:
     return Artifact(folder, manifest_from_bytes(data, where=str(path)))
 
 
-def verify_files(artifact: Artifact, *, is_own: bool = False) -> None:
-    """Nothing, if the folder holds exactly the files of the manifest, byte for byte; `is_own` as in `check_files`.
+def verify_files(artifact: Artifact, known: Iterable[FileEntry] = ()) -> None:
+    """Nothing, if the folder holds exactly the files of the manifest, byte for byte; those `known` aren't read.
 
     Raises: ArtifactError naming every file that is missing, added or changed.
     """
     try:
-        faults = check_files(artifact.folder, artifact.manifest.files, is_own=is_own)
+        faults = check_files(artifact.folder, artifact.manifest.files, known)
     except OSError as error:
         raise _from_os_error(error, artifact.folder) from error
     if faults:
@@ -124,6 +123,7 @@ class Draft:
         self._root, self._name, self._version, self._released = root, name, version, released
         self._model_folder = root / name
         self._folder: Path | None = None
+        self._digests: Digests | None = None
         self._lock: int | None = None
 
     @property
@@ -132,6 +132,13 @@ class Draft:
         if self._folder is None:
             raise InternalError("a draft has a folder only inside its `with` block, until it is published")
         return self._folder
+
+    @property
+    def digests(self) -> Digests:
+        """The digests of the files that are there; tell it early of large ones that are whole."""
+        if self._digests is None:
+            self._digests = Digests(self.folder)
+        return self._digests
 
     def __enter__(self) -> Self:
         ensure_free(self._root, self._name, self._version)
@@ -156,7 +163,7 @@ class Draft:
     def publish(self, contents: Contents, formats: Sequence[FormatPlan], known: Sequence[FileEntry] = ()) -> Artifact:
         """Write the manifest, read everything back, and give the draft its final name in one step.
 
-        `known` has what was hashed of the draft already; reading back finds out if that is not so any more.
+        `known` has files as they were when something was made of their digests: they must not have changed since.
 
         Raises: ArtifactError if the version has come to exist, a file is no regular file, what is read back is not
                 what was written, or the disk is full. Nothing of the draft is left in any of these cases.
@@ -166,10 +173,10 @@ class Draft:
         if os.path.lexists(self.folder / MANIFEST_NAME):
             raise InternalError(f"{MANIFEST_NAME} is written by publish() alone")
         with self._storing():
-            files = _entries(self.folder, known)
+            files = _entries(self.digests, known)
             manifest = build_manifest(contents, files, _formats(formats, files))
             write_atomically(self.folder / MANIFEST_NAME, bytes_from_manifest(manifest))
-            return self._finish(is_own=True)
+            return self._finish()
 
     def publish_copy(
         self, source: Artifact, signature: bytes | None = None, *, on_file: Callable[[str], None] = lambda _: None
@@ -188,7 +195,7 @@ class Draft:
                 on_file(path)
             if signature is not None:
                 (self.folder / SIGNATURE_NAME).write_bytes(signature)
-            return self._finish(is_own=False)
+            return self._finish()
 
     @contextmanager
     def _storing(self) -> Iterator[None]:
@@ -197,10 +204,10 @@ class Draft:
         except OSError as error:
             raise _from_os_error(error, self._model_folder / self._version) from error
 
-    def _finish(self, *, is_own: bool) -> Artifact:
+    def _finish(self) -> Artifact:
         self._sync()
         draft = open_artifact(self.folder)
-        verify_files(draft, is_own=is_own)
+        verify_files(draft, self.digests.entries())
         final = self._model_folder / self._version
         entry = entry_from(self.folder / MANIFEST_NAME, released=self._released)
         with held(self._model_folder):
@@ -217,6 +224,8 @@ class Draft:
             sync(path)
 
     def _discard(self) -> None:
+        if self._digests is not None:
+            self._digests.close()
         with suppress(OSError), held(self._model_folder):
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
@@ -230,13 +239,9 @@ class Draft:
             self._lock = None
 
 
-def _entries(folder: Path, known: Sequence[FileEntry]) -> tuple[FileEntry, ...]:
-    try:
-        return entries_of(folder, known)
-    except ValidationError as error:
-        raise ArtifactError(
-            f"a file's name can't be published: {error}", where=str(folder), hint="rename it"
-        ) from error
+def _entries(digests: Digests, known: Sequence[FileEntry]) -> tuple[FileEntry, ...]:
+    by_path = {entry.path: entry for entry in known}
+    return tuple(by_path.get(entry.path, entry) for entry in digests.entries())
 
 
 def _formats(plans: Sequence[FormatPlan], files: Sequence[FileEntry]) -> list[Format]:

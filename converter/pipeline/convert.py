@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converter import __version__
-from converter.artifact.files import entries_of
 from converter.artifact.manifest import (
     Contents,
     Manifest,
@@ -103,8 +102,9 @@ def convert(
         tools = _tools(source) | (prover.chain_versions() if prover else {})
         stamp = _stamp(resolved, source, tools, repository)
         properties = {f"compat-export.{key}": text for key, text in stamp.items()}
-        save(source.onnx, draft.folder / "model.onnx", properties)
+        draft.digests.begin(save(source.onnx, draft.folder / "model.onnx", properties))
         made = make(resolved, source, stamp, draft.folder, prover, emit=emit)
+        draft.digests.begin((draft.folder / "tfjs").iterdir())
         exceeded = exceeded_size(config.budgets, graph_bytes(draft.folder / "tfjs"))
         raise_if_exceeded(exceeded, hint="allow more, or make the model smaller")
         if config.features:
@@ -127,7 +127,7 @@ def convert(
         contents = _contents(resolved, source, made, tools, proof, metrics, source_date_epoch).model_copy(
             update={"engine": resolved.config.engine, "identity": stamp["identity"], "repository": repository}
         )
-        entries = entries_of(draft.folder)
+        entries = draft.digests.entries()
         statement = provenance(contents, entries, source.file.sha256 or "")
         (draft.folder / PROVENANCE_NAME).write_bytes(canonical_json(statement))
         artifact = draft.publish(contents, _formats(source, config, draft.folder), entries)

@@ -14,7 +14,7 @@ import pytest
 from onnx import parser
 from safetensors.numpy import save_file
 
-from converter.artifact.files import entries_of
+from converter.artifact.digests import Digests
 from converter.artifact.manifest import Contents, Format, Parent, build_manifest, bytes_from_manifest, digest_of
 from converter.artifact.store import open_artifact
 from converter.cli import main
@@ -68,7 +68,7 @@ def failure(capsys: pytest.CaptureFixture[str]) -> Callable[..., Failure]:
 def reseal(folder: Path) -> None:
     """Give an artifact that was changed a manifest that fits it, so that no digest tells."""
     old = open_artifact(folder).manifest
-    files = entries_of(folder)
+    files = Digests(folder).entries()
     formats: dict[str, Format] = {}
     for one in old.formats:
         own = [file for file in files if file.path in one.files or (one.files and file.path.startswith(f"{one.name}/"))]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from converter.artifact.files import entries_of
 from converter.artifact.store import Draft, FormatPlan, ensure_free, open_artifact, verify_files
 from converter.artifact.vectors import load_vectors
 from converter.errors import ArtifactError, InternalError
@@ -201,7 +200,7 @@ def test_a_file_that_changed_since_it_was_hashed_is_found_out(root, contents_fac
     contents = contents_factory()
     with Draft(root, contents.name, contents.version) as draft:
         (draft.folder / "model.onnx").write_bytes(b"first")
-        known = entries_of(draft.folder)
+        known = draft.digests.entries()
         (draft.folder / "model.onnx").write_bytes(b"other")
         with pytest.raises(ArtifactError, match=r"model\.onnx"):
             draft.publish(contents, ONNX_ONLY, known)
