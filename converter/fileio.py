@@ -3,20 +3,76 @@
 import base64
 import hashlib
 import json
+import mmap
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
 
 CHUNK_BYTES = 1 << 20
+EARLY_BYTES = 32 << 20
+
+
+class Stamp(NamedTuple):
+    """What a file that is written again doesn't keep."""
+
+    inode: int
+    size_bytes: int
+    mtime_ns: int
+
+
+def stamp_of(path: Path) -> Stamp:
+    """The stamp of a file as it is now."""
+    status = path.stat()
+    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+class _EarlyHash(threading.Thread):
+    """Hashes a file, if it can be read; `stamp` is that of the file that `sha256` belongs to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self._path = path
+        self.stamp: Stamp | None = None
+        self.sha256 = ""
+
+    def run(self) -> None:
+        with suppress(OSError, ValueError):
+            stamp = stamp_of(self._path)
+            with mapped(self._path) as content:
+                self.sha256 = hashlib.sha256(content).hexdigest()
+            self.stamp = stamp
+
+
+_early: dict[Path, _EarlyHash] = {}
+
+
+def hash_early(path: Path) -> None:
+    """Begin to hash a large file in a thread of its own, for a `sha256_of` to come; of a small one, do nothing."""
+    if path.is_file() and path.stat().st_size >= EARLY_BYTES:
+        _early[path] = _EarlyHash(path)
+        _early[path].start()
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[mmap.mmap]:
+    """The bytes of a file that isn't empty, to be hashed in one piece: between pieces, a thread waits for others."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        yield content
 
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, as lower-case hexadecimal."""
+    if early := _early.pop(path, None):
+        early.join()
+        if early.stamp == stamp_of(path):
+            return early.sha256
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -28,7 +84,12 @@ def digests_of(path: Path) -> tuple[str, str]:
         while chunk := file.read(CHUNK_BYTES):
             sha256.update(chunk)
             sha384.update(chunk)
-    return sha256.hexdigest(), "sha384-" + base64.b64encode(sha384.digest()).decode("ascii")
+    return sha256.hexdigest(), integrity_of(sha384)
+
+
+def integrity_of(sha384: "hashlib._Hash") -> str:
+    """A digest as subresource integrity has it."""
+    return "sha384-" + base64.b64encode(sha384.digest()).decode("ascii")
 
 
 def canonical_json(value: Any) -> bytes:

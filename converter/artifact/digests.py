@@ -1,10 +1,6 @@
 """The digests of a folder that is being filled, made beside other work."""
 
-import mmap
-from base64 import b64encode
-from collections.abc import Iterable
 from hashlib import sha256, sha384
-from os import stat_result
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +10,7 @@ from converter.artifact.files import entry_of, paths_in
 from converter.artifact.locks import sync
 from converter.artifact.manifest import FileEntry
 from converter.errors import ArtifactError
+from converter.fileio import Stamp, integrity_of, mapped, stamp_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,16 +18,8 @@ if TYPE_CHECKING:
 LARGE_BYTES = 4 << 20
 
 
-class _Stamp(NamedTuple):
-    """What a file that is written again doesn't keep."""
-
-    inode: int
-    size_bytes: int
-    mtime_ns: int
-
-
 class _Hashed(NamedTuple):
-    stamp: _Stamp
+    stamp: Stamp
     entry: FileEntry
 
 
@@ -46,12 +35,11 @@ class Digests:
         self._hashed: dict[str, _Hashed] = {}
         self._pool: ThreadPoolExecutor | None = None
 
-    def begin(self, files: Iterable[Path]) -> None:
-        """Begin to hash those of these files that are large, and to have them reach the disk."""
-        for file in files:
-            path = file.relative_to(self._folder).as_posix()
-            if file.stat().st_size >= LARGE_BYTES:
-                self._begun[path] = self._threads().submit(_of_large, self._folder, path)
+    def begin(self, file: Path) -> None:
+        """Begin to hash a file, if it is large, and to have it reach the disk."""
+        path = file.relative_to(self._folder).as_posix()
+        if file.stat().st_size >= LARGE_BYTES:
+            self._begun[path] = self._threads().submit(_of_large, self._folder, path)
 
     def entries(self) -> tuple[FileEntry, ...]:
         """Every file that a manifest lists, sorted by path, as it is now.
@@ -62,7 +50,8 @@ class Digests:
         try:
             self._collect()
             changed = [path for path in paths if not self._is_current(path)]
-            self.begin(self._folder / path for path in changed)
+            for path in changed:
+                self.begin(self._folder / path)
             self._hashed |= {path: _of_small(self._folder, path) for path in changed if path not in self._begun}
             self._collect()
         except ValidationError as error:
@@ -81,7 +70,7 @@ class Digests:
 
     def _is_current(self, path: str) -> bool:
         hashed = self._hashed.get(path)
-        return hashed is not None and hashed.stamp == _stamp_of((self._folder / path).stat())
+        return hashed is not None and hashed.stamp == stamp_of(self._folder / path)
 
     def _threads(self) -> "ThreadPoolExecutor":
         if self._pool is None:
@@ -91,22 +80,15 @@ class Digests:
         return self._pool
 
 
-def _stamp_of(status: stat_result) -> _Stamp:
-    return _Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
-
-
 def _of_small(folder: Path, path: str) -> _Hashed:
-    stamp = _stamp_of((folder / path).stat())
+    stamp = stamp_of(folder / path)
     return _Hashed(stamp, entry_of(folder, path))
 
 
 def _of_large(folder: Path, path: str) -> _Hashed:
-    """Hashed in one piece: between pieces it would wait for the interpreter, which other threads keep busy."""
     file = folder / path
-    stamp = _stamp_of(file.stat())
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        digest, integrity = sha256(content), sha384(content)
+    stamp = stamp_of(file)
+    with mapped(file) as content:
+        digest, integrity = sha256(content).hexdigest(), integrity_of(sha384(content))
     sync(file)
-    text = "sha384-" + b64encode(integrity.digest()).decode("ascii")
-    entry = FileEntry(path=path, size_bytes=stamp.size_bytes, sha256=digest.hexdigest(), integrity=text)
-    return _Hashed(stamp, entry)
+    return _Hashed(stamp, FileEntry(path=path, size_bytes=stamp.size_bytes, sha256=digest, integrity=integrity))

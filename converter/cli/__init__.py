@@ -26,14 +26,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line, print what it gives, and return its exit code; raises nothing."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     console = Console.for_arguments(arguments)
-    set_threshold(NEW_OBJECTS, *get_threshold()[1:])
     try:
-        with _termination_as_interrupt():
+        with _rare_garbage_collection(), _termination_as_interrupt():
             code = _run(arguments, console)
     except BrokenPipeError:
         abandon_output()
         return READER_GONE
     return code if flush() else READER_GONE
+
+
+@contextmanager
+def _rare_garbage_collection() -> Iterator[None]:
+    before = get_threshold()
+    set_threshold(NEW_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        set_threshold(*before)
 
 
 @contextmanager

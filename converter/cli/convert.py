@@ -10,6 +10,7 @@ import typer
 
 from converter.cli.console import Console, Result, shown_path
 from converter.cli.documents import JunitOption, ReportOption, writer
+from converter.cli.early import begin_early
 from converter.cli.options import (
     BrowserOption,
     JsonOption,
@@ -230,10 +231,12 @@ def convert(
 def _run(console: Console, source: Path, flags: dict[str, Any], bump: "Part | None", **how: Any) -> Result:
     config, from_source = _settings_of(source, flags)
     from converter.config import resolve
+
+    resolved = resolve(config, from_source | flags)
+    begin_early(resolved)
     from converter.pipeline.convert import convert as run
     from converter.pipeline.library import next_version
 
-    resolved = resolve(config, from_source | flags)
     if bump:
         resolved = resolve(config, from_source | flags | {"version": next_version(resolved, bump)})
     with console.progress() as emit:

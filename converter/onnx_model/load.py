@@ -16,6 +16,7 @@ from onnx import checker, helper, numpy_helper
 
 from converter.dtypes import BY_ONNX_CODE, DType, as_numpy
 from converter.errors import CheckpointError
+from converter.fileio import sha256_of
 from converter.onnx_model.wire import without_weights
 
 FIRST_IR_WITHOUT_DEFAULTS = 4  # before it, every initializer had to be an input as well
@@ -46,12 +47,12 @@ def load(path: Path, *, mapped_bytes: int = MAPPED_BYTES) -> LoadedOnnx:
         if path.stat().st_size < mapped_bytes:
             return load_bytes(path.read_bytes(), where=str(path), folder=path.parent)
         content = np.memmap(path, np.uint8, mode="r")
+        slim, places = without_weights(content.data) or (content.tobytes(), {})
+        sha256 = sha256_of(path)
     except OSError as error:
         raise CheckpointError(
             f"can't be read: {error.strerror}", where=str(path), hint="check the path and its permissions"
         ) from error
-    slim, places = without_weights(content.data) or (content.tobytes(), {})
-    sha256 = hashlib.sha256(content.data).hexdigest()
     raw = {index: content[place.offset : place.offset + place.length] for index, place in places.items()}
     return _checked(slim, sha256, raw, where=str(path), folder=path.parent)
 

@@ -51,13 +51,21 @@ def compile_onnx(
     return Compiled(graph, model, lowered.values)
 
 
-def write_graph(compiled: Compiled, folder: Path, encodings: Mapping[str, Encoding] | None = None) -> list[Path]:
-    """Write the compiled graph as a TF.js graph model, with the weights that `encodings` names in fewer bytes."""
+def write_graph(
+    compiled: Compiled,
+    folder: Path,
+    encodings: Mapping[str, Encoding] | None = None,
+    on_file: Callable[[Path], None] = lambda _: None,
+) -> list[Path]:
+    """Write the compiled graph as a TF.js graph model, with the weights that `encodings` names in fewer bytes.
+
+    `on_file` is told of each shard as it is there.
+    """
     rounded = encodings_used(compiled.graph, encodings or {})
     compiled.graph.metadata.pop(ROUNDED, None)
     if rounded:
         compiled.graph.metadata[ROUNDED] = rounded
-    return write(compiled.graph, folder, generator=GENERATOR, encodings=encodings)
+    return write(compiled.graph, folder, generator=GENERATOR, encodings=encodings, on_file=on_file)
 
 
 def also_folders(formats: Collection[AlsoFormat]) -> list[str]:

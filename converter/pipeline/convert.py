@@ -102,9 +102,9 @@ def convert(
         tools = _tools(source) | (prover.chain_versions() if prover else {})
         stamp = _stamp(resolved, source, tools, repository)
         properties = {f"compat-export.{key}": text for key, text in stamp.items()}
-        draft.digests.begin(save(source.onnx, draft.folder / "model.onnx", properties))
-        made = make(resolved, source, stamp, draft.folder, prover, emit=emit)
-        draft.digests.begin((draft.folder / "tfjs").iterdir())
+        for file in save(source.onnx, draft.folder / "model.onnx", properties):
+            draft.digests.begin(file)
+        made = make(resolved, source, stamp, draft.folder, prover, on_file=draft.digests.begin, emit=emit)
         exceeded = exceeded_size(config.budgets, graph_bytes(draft.folder / "tfjs"))
         raise_if_exceeded(exceeded, hint="allow more, or make the model smaller")
         if config.features:

@@ -1,7 +1,7 @@
 """What the engines make of a source, in the folder of the artifact to be."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,16 +44,19 @@ def make(
     folder: Path,
     prover: "Prover | None",
     *,
+    on_file: Callable[[Path], None],
     emit: Emit,
 ) -> Made:
     """What the config's engine makes of a source, all formats in their folders; `model.onnx` is there already.
+
+    `on_file` is told of large files as they are there.
 
     Raises: UnsupportedError naming what an engine can't convert; RuntimeMissing if onnx-tf can't run.
     """
     config = resolved.config
     if config.engine == ENGINE:
         return _chained(source, stamp, folder, GRAPH, prover, emit)
-    made = _compiled(config, source, stamp, folder, prover, emit)
+    made = _compiled(config, source, stamp, folder, prover, on_file, emit)
     if config.engine == "both":
         graph = f"{CHAIN_FOLDER}/{GRAPH}"
         _chained(_for_chain(source, emit), stamp, folder, graph, prover, emit)
@@ -76,7 +79,13 @@ def drop_chain(folder: Path) -> None:
 
 
 def _compiled(
-    config: Config, source: Source, stamp: Mapping[str, str], folder: Path, prover: "Prover | None", emit: Emit
+    config: Config,
+    source: Source,
+    stamp: Mapping[str, str],
+    folder: Path,
+    prover: "Prover | None",
+    on_file: Callable[[Path], None],
+    emit: Emit,
 ) -> Made:
     emit(StepStarted("compile"))
     shapes = {spec.name: spec.shape for spec in source.inputs}
@@ -84,7 +93,7 @@ def _compiled(
     emit(StepFinished("compile", f"{sum(compiled.graph.count_ops().values())} TF.js nodes"))
     compiled.graph.metadata["artifact"] = stamp
     choice = choose_encodings(config.weights, compiled, prover, emit=emit)
-    write_graph(compiled, folder / GRAPH, choice.encodings)
+    write_graph(compiled, folder / GRAPH, choice.encodings, on_file)
     write_also(compiled, config.also, folder)
     return Made(compiled.graph.metadata, compiled.graph.count_ops(), choice.trials)
 

@@ -1,7 +1,7 @@
 """The weights of a graph model: the manifest's rows, and the bytes of the shards in both directions."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -133,11 +133,20 @@ def shard_names(arrays: Iterable[np.ndarray | Encoded], shard_bytes: int) -> lis
     return [f"group1-shard{index + 1}of{n_shards}.bin" for index in range(n_shards)]
 
 
-def write_shards(shards: Iterable[Path], arrays: Iterable[np.ndarray | Encoded], shard_bytes: int) -> None:
-    """Write the constants one behind the other; beside them, memory holds no more than a piece of a shard."""
+def write_shards(
+    shards: Iterable[Path],
+    arrays: Iterable[np.ndarray | Encoded],
+    shard_bytes: int,
+    on_file: Callable[[Path], None] = lambda _: None,
+) -> None:
+    """Write the constants one behind the other; beside them, memory holds no more than a piece of a shard.
+
+    `on_file` is told of each shard that is whole.
+    """
     pieces = Pieces(piece for values in arrays for piece in pieces_of(values))
     for shard in shards:
         write_atomically(shard, pieces.take(shard_bytes), is_synced=False)
+        on_file(shard)
 
 
 def read_weights(model: Path, manifest: Sequence[Document]) -> dict[str, tuple[TensorType, np.ndarray]]:

@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,15 @@ def write(
     generator: str,
     encodings: Mapping[str, Encoding] | None = None,
     shard_bytes: int | None = None,
+    on_file: Callable[[Path], None] = lambda _: None,
 ) -> list[Path]:
     """Write a graph that `verify` accepts; returns the files, `model.json` first.
 
     `encodings` has those of constants by node; one that it doesn't name, or that doesn't fit, is stored as it is.
 
     Weights are streamed: beside the graph itself, memory holds no more than a piece of a shard. `model.json` is
-    written last, so that a folder with one is whole. What it takes to survive a power failure is left to the caller.
+    written last, so that a folder with one is whole; `on_file` is told of each shard as it is there. What it takes to
+    survive a power failure is left to the caller.
     Units: shard_bytes is the largest size of a shard, in bytes; by default 4 MiB, or what it takes for six shards.
     Raises: InternalError if an attribute or a constant has no place in the format.
     """
@@ -50,7 +52,7 @@ def write(
     shards = [folder / name for name in shard_names(arrays, shard_bytes)]
     document = _document(graph, generator, [shard.name for shard in shards], [weight_spec(*one) for one in weights])
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    write_shards(shards, arrays, shard_bytes)
+    write_shards(shards, arrays, shard_bytes, on_file)
     write_atomically(folder / MODEL_FILE, text.encode(), is_synced=False)
     return [folder / MODEL_FILE, *shards]
 
