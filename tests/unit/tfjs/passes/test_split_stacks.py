@@ -1,6 +1,7 @@
 import pytest
 from pass_graphs import Net, assert_same, ops
 
+from converter.tfjs.passes.dead_code import dead_code
 from converter.tfjs.passes.split_stacks import split_stacks
 
 TOKENS, HEADS, DEPTH = 129, 3, 64  # 1,065,024 multiplications a head
@@ -22,13 +23,30 @@ def test_the_heads_of_an_attention_are_cut_from_its_columns(pool):
     graph = net.done(y=attention(net))
     after = split_stacks(graph)
     assert ops(graph) == {"BatchMatMulV2": 2, "Reshape": 4, "Softmax": 1, "Transpose": 4}
-    assert {op: count for op, count in ops(after).items() if op != "Reshape"} == {
-        "ConcatV2": 2,
-        "MatMul": 2 * HEADS,
-        "Softmax": 1,
-        "SplitV": 4,
-        "Transpose": 1,
-    }
+    after = dead_code(after)
+    assert ops(after) == {"ConcatV2": 2, "MatMul": 2 * HEADS, "Reshape": 1, "Softmax": 1, "SplitV": 4, "Transpose": 1}
+    assert_same(pool, graph, after)
+
+
+def test_a_softmax_beside_other_readers_takes_the_stack(pool):
+    net = Net()
+    scores = product(net, (2, 101, 102), (2, 102, 103))
+    graph = net.done(y=net("Softmax", scores), z=net("Neg", scores))
+    after = split_stacks(graph)
+    assert after.type_of(next(node.inputs[0] for node in after.nodes.values() if node.op == "Softmax")).rank == 3
+    assert_same(pool, graph, after)
+
+
+@pytest.mark.parametrize("perm", [BRING, (0, 2, 3, 1)], ids=["heads", "turned-heads"])
+@pytest.mark.parametrize("adj_y", [False, True])
+def test_heads_are_turned_once_at_most(pool, perm, adj_y):
+    net = Net()
+    k = heads(net, "k", perm)
+    rows = DEPTH if (perm == BRING) == adj_y else TOKENS
+    y = net("BatchMatMulV2", net.input("q", 1, HEADS, 129, rows), k, adj_x=False, adj_y=adj_y)
+    graph = net.done(y=y)
+    after = dead_code(split_stacks(graph))
+    assert ops(after).get("Transpose", 0) == (adj_y == (perm == BRING))
     assert_same(pool, graph, after)
 
 
