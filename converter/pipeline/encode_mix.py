@@ -24,7 +24,7 @@ class Mix:
 
     Each group of weights is probed alone on the sample that is worst with all of them changed. What is measured, on all
     samples, is what saves most by the sum of these effects. A sample that it breaks the budget on is probed as well,
-    and where that doesn't help, less is allowed of the sum. At most 65 · 4 + 12 + 8 graphs are loaded.
+    and where that doesn't help, less is allowed of the sum. At most 66 · 4 + 12 + 8 graphs are loaded.
     """
 
     def __init__(
