@@ -19,7 +19,7 @@ from converter.tfjs.graph import Graph
 from converter.tfjs.variants import Variants
 
 EXACT = Tolerance(0.0, 0.0)
-N_VALUES = 1 << 16  # of a sample's outputs that a probe keeps
+N_VALUES = 1 << 14  # of a sample's outputs that a probe keeps
 
 
 @dataclass(frozen=True)
