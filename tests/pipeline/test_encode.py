@@ -12,6 +12,7 @@ from onnx import helper, numpy_helper
 from converter.config import resolve
 from converter.errors import BudgetError, ConfigError, ParityError
 from converter.pipeline.convert import ConvertOutcome, convert
+from converter.pipeline.encode_mix import MAX_ADDED, MAX_PROBED, MAX_PROPOSED
 from converter.pipeline.events import Event, StepAdvanced, StepFinished, StepStarted
 
 RUNTIMES = ("onnxruntime", "tfjs-wasm@node")
@@ -191,6 +192,32 @@ def test_what_is_done_is_told_while_it_is_done(tower: Path, tmp_path: Path) -> N
     assert done == list(range(1, len(done) + 1))
     assert isinstance(mixed[-1], StepFinished)
     assert f"{len(done)} graphs measured" in mixed[-1].note
+
+
+def test_many_weights_are_not_measured_without_end(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    nodes, constants, value = [], [], "x"
+    for index in range(80):
+        name = f"layer{index}"
+        scale = 10 ** rng.uniform(-4, -1)
+        constants.append(numpy_helper.from_array((rng.normal(size=(32, 32)) * scale).astype(np.float32), f"{name}.w"))
+        nodes.append(helper.make_node("MatMul", [value, f"{name}.w"], [f"{name}.out"], name=f"{name}.out"))
+        nodes.append(helper.make_node("Tanh", [f"{name}.out"], [f"{name}.tanh"], name=f"{name}.tanh"))
+        nodes.append(helper.make_node("Add", [value, f"{name}.tanh"], [name], name=name))
+        value = name
+    model = stored(nodes, constants, value, tmp_path / "deep.onnx")
+    events: list[Event] = []
+    settings = {"name": "deep", "model.checkpoint": model, "artifacts": tmp_path / "artifacts", "parity.batches": [1]}
+    resolved = resolve(None, settings | {"weights.encoding": "auto", "weights.max_error": 1e-2})
+    outcome = convert(resolved, runtimes=RUNTIMES, emit=events.append)
+    n_measured = max(
+        event.done for event in events if event.step == "mixed weights" and isinstance(event, StepAdvanced)
+    )
+    assert 64 < n_measured <= 66 * MAX_PROBED + MAX_PROPOSED + MAX_ADDED
+    *alike, chosen = outcome.trials
+    assert chosen.max_error <= 1e-2 < alike[-1].max_error
+    assert alike[-1].size_bytes < chosen.size_bytes < alike[2].size_bytes
+    assert sum(rounded(outcome).values()) == 80
 
 
 def test_outputs_of_another_form_are_outside_any_budget(tmp_path: Path) -> None:
