@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from converter.cli import main
 from converter.config import resolve
 from converter.errors import BudgetError, ConfigError, ParityError
 from converter.pipeline.convert import ConvertOutcome, convert
@@ -220,7 +221,7 @@ def test_many_weights_are_not_measured_without_end(tmp_path: Path) -> None:
     assert sum(rounded(outcome).values()) == 80
 
 
-def test_outputs_of_another_form_are_outside_any_budget(tmp_path: Path) -> None:
+def test_outputs_of_another_form_are_outside_any_budget(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where weights decide how many values there are, rounding may change it."""
     rng = np.random.default_rng(2)
     weights = numpy_helper.from_array(rng.normal(size=(32, 64)).astype(np.float32), "w")
@@ -239,9 +240,11 @@ def test_outputs_of_another_form_are_outside_any_budget(tmp_path: Path) -> None:
     )
     path = tmp_path / "where.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
-    outcome = converted(path, tmp_path, encoding="auto", max_error=0.5)
-    assert {one.name: one.max_error for one in outcome.trials}["uint8"] == float("inf")
-    assert outcome.trials[-1].max_error == 0.0
+    options = ["--weights", "auto", "--max-error", "0.5", "--runtimes", ",".join(RUNTIMES), "--json"]
+    assert main(["convert", str(path), *options, "--artifacts", str(tmp_path)]) == 0
+    *alike, chosen = json.loads(capsys.readouterr().out)["weights"]
+    assert {one["name"]: one["max_error"] for one in alike}["uint8"] == "Infinity"
+    assert chosen["max_error"] == 0.0
 
 
 def test_auto_takes_uint8_where_all_of_it_fits(model: Path, tmp_path: Path) -> None:
