@@ -35,7 +35,7 @@ help:
 	@echo "make docs        write docs/operators.md and docs/client-api from the code"
 	@echo "make scoreboard  run ONNX's backend suite on all four backends; writes docs/coverage.md"
 	@echo "make models      convert and prove real models from public packages; writes docs/coverage.md"
-	@echo "make benchmarks  measure conversion and graphs beside other tools; writes docs/benchmarks.md"
+	@echo "make benchmarks  measure conversion and graphs beside other tools; writes docs/benchmarks.md, docs/weights.md"
 	@echo "make release     publish the artifact to TO=$(TO), see docs/releases.md"
 	@echo "make dist        build the package, the same bytes anywhere, and its bill of materials; into $(DIST)"
 	@echo "make clean       remove what the other targets made, but not artifacts/"
@@ -91,6 +91,7 @@ models: $(READY)
 benchmarks: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[models]' uv
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.compare $(MODELS)
+	$(BIN)/python -m benchmarks.weights
 
 release: convert
 	@$(BIN)/compat-export release $(ARTIFACT) --to $(TO) $(if $(CHANNEL),--channel $(CHANNEL)) $(if $(KEY),--sign $(KEY)) $(if $(REGISTRY),--registry $(REGISTRY))

@@ -71,6 +71,7 @@ def _document(results: Mapping[str, Any]) -> Iterator[str]:
         "What other tools convert is kept in `.cache/benchmarks` (or where `COMPAT_EXPORT_BENCHMARKS` says) and not "
         "converted again; `python -m benchmarks.compare --help` tells how to choose models and what to do afresh.",
         "On webgl, which is software here, large models are left out.",
+        "[How small weights can get](weights.md) within an error budget is measured apart.",
         "",
         "## In short",
         "",

@@ -292,9 +292,15 @@ def _document(outcome: "ConvertOutcome") -> dict[str, Any]:
         "size_bytes": sum(file.size_bytes for file in manifest.files),
         "engine": manifest.engine,
         "engines": None if outcome.engines is None else outcome.engines.as_json(timings=True),
-        "weights": [asdict(one) for one in outcome.trials],
+        "weights": [_trial(one) for one in outcome.trials],
         "parity": {"status": "not-run"} if report is None else report.as_json(timings=True),
     }
+
+
+def _trial(one: "Trial") -> dict[str, Any]:
+    from converter.parity.output import json_number
+
+    return asdict(one) | {"max_error": json_number(one.max_error)}
 
 
 def _view(outcome: "ConvertOutcome") -> Iterable["RenderableType"]:

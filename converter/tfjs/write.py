@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,18 @@ def write(
     arrays = [values for _, values in weights]
     shard_bytes = shard_bytes or shard_size(arrays)
     shards = [folder / name for name in shard_names(arrays, shard_bytes)]
-    document = _document(graph, generator, [shard.name for shard in shards], [weight_spec(*one) for one in weights])
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    specs = [weight_spec(*one) for one in weights]
+    manifest = [{"paths": [shard.name for shard in shards], "weights": specs}] if specs else []
+    text = document_text(document_of(graph, generator), manifest)
     write_shards(shards, arrays, shard_bytes, on_file)
-    write_atomically(folder / MODEL_FILE, text.encode(), is_synced=False)
+    write_atomically(folder / MODEL_FILE, text, is_synced=False)
     return [folder / MODEL_FILE, *shards]
+
+
+def document_text(document: Mapping[str, Any], manifest: Sequence[Mapping[str, Any]]) -> bytes:
+    """The text of `model.json` with the weights that a manifest tells."""
+    whole = {**document, "weightsManifest": manifest}
+    return json.dumps(whole, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _constants(graph: Graph) -> Iterator[tuple[str, np.ndarray]]:
@@ -62,7 +69,11 @@ def _constants(graph: Graph) -> Iterator[tuple[str, np.ndarray]]:
     return ((name, graph.constants[name]) for name, node in graph.nodes.items() if node.op == "Const")
 
 
-def _document(graph: Graph, generator: str, paths: list[str], specs: list[dict[str, Any]]) -> dict[str, Any]:
+def document_of(graph: Graph, generator: str) -> dict[str, Any]:
+    """What `model.json` says of a graph, but for its weights.
+
+    Raises: InternalError if an attribute has no place in the format.
+    """
     functions = [_function(name, one) for name, one in graph.functions.items()]
     inputs = {key: _tensor_info(Ref(name), graph) for key, name in graph.inputs.items()}
     outputs = {key: _tensor_info(ref, graph) for key, ref in graph.outputs.items()}
@@ -77,7 +88,6 @@ def _document(graph: Graph, generator: str, paths: list[str], specs: list[dict[s
             **({"library": {"function": functions}} if functions else {}),
             "versions": {"producer": _GRAPH_DEF_VERSION},
         },
-        "weightsManifest": [{"paths": paths, "weights": specs}] if specs else [],
     }
 
 
