@@ -8,6 +8,7 @@ from converter.tfjs.graph import Graph
 from converter.tfjs.passes.common_subexpressions import common_subexpressions
 from converter.tfjs.passes.dead_code import dead_code
 from converter.tfjs.passes.drop_guards import drop_guards
+from converter.tfjs.passes.drop_leading_axes import drop_leading_axes
 from converter.tfjs.passes.fill_selections import fill_selections
 from converter.tfjs.passes.flatten_products import flatten_products
 from converter.tfjs.passes.fold_batch_norm import fold_batch_norm
@@ -53,6 +54,7 @@ PASSES: dict[str, Pass] = {
     "frame-convolutions": frame_convolutions,
     "split-stacks": split_stacks,
     "fill-selections": fill_selections,
+    "drop-leading-axes": drop_leading_axes,
     "common-subexpressions": common_subexpressions,
     "settle-casts": settle_casts,
     "widen-vectors": widen_vectors,
