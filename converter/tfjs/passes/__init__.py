@@ -27,6 +27,7 @@ from converter.tfjs.passes.scale_by_convolution import scale_by_convolution
 from converter.tfjs.passes.settle_casts import settle_casts
 from converter.tfjs.passes.simplify import simplify
 from converter.tfjs.passes.split_stacks import split_stacks
+from converter.tfjs.passes.stack_windows import stack_windows
 from converter.tfjs.passes.transpose_constants import transpose_constants
 from converter.tfjs.passes.whole_numbers import whole_numbers
 from converter.tfjs.passes.widen_vectors import widen_vectors
@@ -45,6 +46,7 @@ PASSES: dict[str, Pass] = {
     "lift-arithmetic": lift_arithmetic,
     "flatten-products": flatten_products,
     "simplify-again": simplify,
+    "stack-windows": stack_windows,
     "pool-means": pool_means,
     "fold-into-products": fold_into_products,
     "fold-batch-norm": fold_batch_norm,
