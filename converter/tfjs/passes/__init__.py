@@ -16,6 +16,7 @@ from converter.tfjs.passes.fold_constants import fold_constants
 from converter.tfjs.passes.fold_into_products import fold_into_products
 from converter.tfjs.passes.frame_convolutions import frame_convolutions
 from converter.tfjs.passes.fuse_bias_activation import fuse_bias_activation
+from converter.tfjs.passes.join_once import join_once
 from converter.tfjs.passes.lift_arithmetic import lift_arithmetic
 from converter.tfjs.passes.nhwc_layout import nhwc_layout
 from converter.tfjs.passes.part_host_values import part_host_values
@@ -47,6 +48,7 @@ PASSES: dict[str, Pass] = {
     "flatten-products": flatten_products,
     "simplify-again": simplify,
     "stack-windows": stack_windows,
+    "join-once": join_once,
     "pool-means": pool_means,
     "fold-into-products": fold_into_products,
     "fold-batch-norm": fold_batch_norm,
