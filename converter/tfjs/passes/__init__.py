@@ -18,6 +18,7 @@ from converter.tfjs.passes.frame_convolutions import frame_convolutions
 from converter.tfjs.passes.fuse_bias_activation import fuse_bias_activation
 from converter.tfjs.passes.join_once import join_once
 from converter.tfjs.passes.lift_arithmetic import lift_arithmetic
+from converter.tfjs.passes.merge_convolutions import merge_convolutions
 from converter.tfjs.passes.nhwc_layout import nhwc_layout
 from converter.tfjs.passes.part_host_values import part_host_values
 from converter.tfjs.passes.part_transposed_convolutions import part_transposed_convolutions
@@ -49,6 +50,7 @@ PASSES: dict[str, Pass] = {
     "simplify-again": simplify,
     "stack-windows": stack_windows,
     "join-once": join_once,
+    "merge-convolutions": merge_convolutions,
     "pool-means": pool_means,
     "fold-into-products": fold_into_products,
     "fold-batch-norm": fold_batch_norm,
