@@ -8,13 +8,17 @@ from converter.tfjs.graph import Graph
 from converter.tfjs.passes.common_subexpressions import common_subexpressions
 from converter.tfjs.passes.dead_code import dead_code
 from converter.tfjs.passes.drop_guards import drop_guards
+from converter.tfjs.passes.drop_leading_axes import drop_leading_axes
 from converter.tfjs.passes.fill_selections import fill_selections
 from converter.tfjs.passes.flatten_products import flatten_products
 from converter.tfjs.passes.fold_batch_norm import fold_batch_norm
 from converter.tfjs.passes.fold_constants import fold_constants
 from converter.tfjs.passes.fold_into_products import fold_into_products
+from converter.tfjs.passes.frame_convolutions import frame_convolutions
 from converter.tfjs.passes.fuse_bias_activation import fuse_bias_activation
+from converter.tfjs.passes.join_once import join_once
 from converter.tfjs.passes.lift_arithmetic import lift_arithmetic
+from converter.tfjs.passes.merge_convolutions import merge_convolutions
 from converter.tfjs.passes.nhwc_layout import nhwc_layout
 from converter.tfjs.passes.part_host_values import part_host_values
 from converter.tfjs.passes.part_transposed_convolutions import part_transposed_convolutions
@@ -25,6 +29,7 @@ from converter.tfjs.passes.scale_by_convolution import scale_by_convolution
 from converter.tfjs.passes.settle_casts import settle_casts
 from converter.tfjs.passes.simplify import simplify
 from converter.tfjs.passes.split_stacks import split_stacks
+from converter.tfjs.passes.stack_windows import stack_windows
 from converter.tfjs.passes.transpose_constants import transpose_constants
 from converter.tfjs.passes.whole_numbers import whole_numbers
 from converter.tfjs.passes.widen_vectors import widen_vectors
@@ -43,14 +48,19 @@ PASSES: dict[str, Pass] = {
     "lift-arithmetic": lift_arithmetic,
     "flatten-products": flatten_products,
     "simplify-again": simplify,
+    "stack-windows": stack_windows,
+    "join-once": join_once,
+    "merge-convolutions": merge_convolutions,
     "pool-means": pool_means,
     "fold-into-products": fold_into_products,
     "fold-batch-norm": fold_batch_norm,
     "part-transposed-convolutions": part_transposed_convolutions,
     "scale-by-convolution": scale_by_convolution,
     "fuse-bias-activation": fuse_bias_activation,
+    "frame-convolutions": frame_convolutions,
     "split-stacks": split_stacks,
     "fill-selections": fill_selections,
+    "drop-leading-axes": drop_leading_axes,
     "common-subexpressions": common_subexpressions,
     "settle-casts": settle_casts,
     "widen-vectors": widen_vectors,
