@@ -30,15 +30,6 @@ DOCS = Path(__file__).parent.parent / "docs"
 OFFICIAL = {"basic-pitch": "@spotify/basic-pitch@1.0.1"}  # whose authors ship a TF.js graph themselves
 WASM = ("tfjs-wasm@node", "tfjs-wasm@chromium")
 WEBGL, CPU = "tfjs-webgl@chromium", "tfjs-cpu@node"
-TOO_LARGE_FOR_WEBGL = {
-    "basic-pitch",
-    "resnet50",
-    "resnet18",
-    "vit-tiny",
-    "efficientnet-b0",
-    "ppocr-det",
-    "ppocr-rec",
-}  # in software
 SMALL = {"mlp", "cnn", "lstm", "crepe-tiny"}
 
 Results = dict[str, Any]
@@ -102,7 +93,7 @@ def _conversions(one: Subject, *, fresh: bool, cached: bool) -> list[Conversion]
 
 
 def _backends(name: str) -> list[str]:
-    return [*WASM, *([] if name in TOO_LARGE_FOR_WEBGL else [WEBGL]), *([CPU] if name in SMALL else [])]
+    return [*WASM, WEBGL, *([CPU] if name in SMALL else [])]
 
 
 def _tell(backend: str, found: Sequence[dict[str, Any]]) -> None:

@@ -70,7 +70,7 @@ def _document(results: Mapping[str, Any]) -> Iterator[str]:
         "A load above the number of cores makes times long; ratios are of runs in turn, and hold better.",
         "What other tools convert is kept in `.cache/benchmarks` (or where `COMPAT_EXPORT_BENCHMARKS` says) and not "
         "converted again; `python -m benchmarks.compare --help` tells how to choose models and what to do afresh.",
-        "On webgl, which is software here, large models are left out.",
+        "webgl is software here: its ratios tell of arithmetic more than of what a GPU waits for.",
         "[How small weights can get](weights.md) within an error budget is measured apart.",
         "",
         "## In short",
