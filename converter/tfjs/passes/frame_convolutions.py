@@ -18,6 +18,7 @@ _OPS = ("Conv2D", "_FusedConv2D")
 _LANES = 8  # channels that are made at a time
 _STEPS = (2, 4, 8)
 _MOST_COST = 0.7  # times what the convolution as it was takes: copies and frames that are cut off come on top
+LEAST_WORK = 1 << 17  # multiplications for an image: the copies of a smaller one take as long as what they save
 _MOST_NUMBERS = 1 << 16  # of a filter for several steps, which holds as many copies
 
 
@@ -94,7 +95,8 @@ def frame_convolutions(graph: Graph) -> Graph:
     Source: medians of runs in turn, this over the one Conv2D, in x taps x out / stride. 8 steps of one channel, 1x256x1
             / 2: 0.09 to 0.16 on wasm, 0.20 to 0.38 on webgl; 4 steps of 8x5x5x1: 0.60, 0.64. One step gains less than
             its copies cost, or than copies of a filter that several convolutions share: 1x512x128 / 4: 0.76, 1.03;
-            1x256x36 / 4: 0.84, 1.01; 1x400x402 / 160: 0.85, 1.16.
+            1x256x36 / 4: 0.84, 1.01; 1x400x402 / 160: 0.85, 1.16. By multiplications, 3x3x3x4 and
+            5x5x8x1: 7,000 1.25, 1.03; 29,000 0.90, 1.01; 97,000 1.03, 1.02; 157,000 0.59, 0.54; 415,000 0.84, 1.01.
     """
     return rewrite(graph, lambda rw: lambda node: node.op in _OPS and _frame(rw, node), only=_OPS)
 
@@ -136,7 +138,8 @@ def _plan(rw: Rewrite, node: Node) -> _Plan | None:
     if lines[1].size == lines[1].kernel == 1:  # what is one column might as well be a row
         lines, filters = lines[::-1], filters.transpose(1, 0, 2, 3)
     n_steps = _steps(lines[1], lines[0].kernel, *filters.shape[2:])
-    return None if n_steps is None else _Plan(Frames(lines[1], n_steps), filters, lines[0])
+    work = filters.size * lines[0].n_outputs * lines[1].n_outputs
+    return None if n_steps is None or work < LEAST_WORK else _Plan(Frames(lines[1], n_steps), filters, lines[0])
 
 
 def _steps(line: Line, height: int, n_in: int, n_out: int) -> int | None:

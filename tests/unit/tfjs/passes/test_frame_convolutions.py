@@ -1,8 +1,17 @@
+import sys
+
 import pytest
 from pass_graphs import Net, assert_same, ops
 
 from converter.tfjs.passes import optimise
 from converter.tfjs.passes.frame_convolutions import frame_convolutions
+
+MODULE = sys.modules[frame_convolutions.__module__]
+
+
+@pytest.fixture
+def _small_ones_too(monkeypatch):
+    monkeypatch.setattr(MODULE, "LEAST_WORK", 0)
 
 
 def convolved(net, *, image=(1, 300, 1), kernel=(1, 64), strides=(1, 2), n_out=1, pads=(0, 0, 0, 0), batch=2, **attrs):
@@ -32,6 +41,7 @@ def convolved(net, *, image=(1, 300, 1), kernel=(1, 64), strides=(1, 2), n_out=1
         pytest.param({"batch": "n"}, {"PadV2": 1, "Slice": 1}, id="batch-without-a-size"),
     ],
 )
+@pytest.mark.usefixtures("_small_ones_too")
 def test_few_channels_are_made_a_frame_at_a_time(pool, settings, more):
     net = Net()
     graph = net.done(y=convolved(net, **settings))
@@ -42,6 +52,7 @@ def test_few_channels_are_made_a_frame_at_a_time(pool, settings, more):
     assert_same(pool, graph, after)
 
 
+@pytest.mark.usefixtures("_small_ones_too")
 @pytest.mark.parametrize("activation", ["Relu", "Sigmoid", "LeakyRelu"])
 def test_bias_and_activation_stay_in_the_kernel(pool, activation):
     net = Net()
@@ -69,14 +80,24 @@ def test_bias_and_activation_stay_in_the_kernel(pool, activation):
         pytest.param({"image": ("h", 300, 1)}, id="images-without-a-size"),
     ],
 )
+@pytest.mark.usefixtures("_small_ones_too")
 def test_others_stay(settings):
     net = Net()
     graph = net.done(y=convolved(net, **settings))
     assert ops(frame_convolutions(graph)) == {"Conv2D": 1}
 
 
+@pytest.mark.usefixtures("_small_ones_too")
 def test_a_filter_that_is_computed_stays():
     net = Net()
     x, filters = net.input("x", 1, 1, 300, 1), net.input("w", 1, 64, 1, 1)
     graph = net.done(y=net.conv(x, filters, strides=[1, 1, 2, 1], padding="VALID", data_format="NHWC"))
     assert ops(frame_convolutions(graph)) == {"Conv2D": 1}
+
+
+@pytest.mark.parametrize(("places", "is_framed"), [(4000, False), (4400, True)])
+def test_small_ones_stay(places, is_framed):
+    net = Net()
+    graph = net.done(y=convolved(net, image=(1, places, 1)))  # 64 multiplications for every second place
+    after = frame_convolutions(graph)
+    assert (after.nodes != graph.nodes) == is_framed
