@@ -59,7 +59,7 @@ def slower(executions: Rows) -> list[Mapping[str, Any]]:
 
 def _document(results: Mapping[str, Any]) -> Iterator[str]:
     machine = results["machine"]
-    packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
+    packages = ", ".join(f"{name} {number}" for name, number in sorted(machine["packages"].items()))
     yield from (
         "# Benchmarks",
         "",
