@@ -161,7 +161,7 @@ class Draft:
             raise _from_os_error(error, self._model_folder) from error
 
     def publish(self, contents: Contents, formats: Sequence[FormatPlan], known: Sequence[FileEntry] = ()) -> Artifact:
-        """Write the manifest, read everything back, and give the draft its final name in one step.
+        """Write the manifest, read back what was written since it was hashed, and give the draft its final name.
 
         `known` has files as they were when something was made of their digests: they must not have changed since.
 
