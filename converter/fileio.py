@@ -3,12 +3,11 @@
 import base64
 import hashlib
 import json
-import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 20
 EARLY_BYTES = 32 << 20
+PIECE_BYTES = 16 << 20  # of what is hashed beside other work: between pieces, a thread waits for others
 
 
 class Stamp(NamedTuple):
@@ -45,9 +45,11 @@ class _EarlyHash(threading.Thread):
     def run(self) -> None:
         with suppress(OSError, ValueError):
             stamp = stamp_of(self._path)
-            with mapped(self._path) as content:
-                self.sha256 = hashlib.sha256(content).hexdigest()
-            self.stamp = stamp
+            digest, buffer = hashlib.sha256(), bytearray(PIECE_BYTES)
+            with self._path.open("rb", buffering=0) as file:  # not mapped: what shortens the file would end the process
+                while n_bytes := file.readinto(buffer):
+                    digest.update(memoryview(buffer)[:n_bytes])
+            self.sha256, self.stamp = digest.hexdigest(), stamp
 
 
 _early: dict[Path, _EarlyHash] = {}
@@ -58,13 +60,6 @@ def hash_early(path: Path) -> None:
     if path.is_file() and path.stat().st_size >= EARLY_BYTES:
         _early[path] = _EarlyHash(path)
         _early[path].start()
-
-
-@contextmanager
-def mapped(path: Path) -> Iterator[mmap.mmap]:
-    """The bytes of a file that isn't empty, to be hashed in one piece: between pieces, a thread waits for others."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        yield content
 
 
 def sha256_of(path: Path) -> str:

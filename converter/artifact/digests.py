@@ -1,5 +1,6 @@
 """The digests of a folder that is being filled, made beside other work."""
 
+import mmap
 from hashlib import sha256, sha384
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +11,7 @@ from converter.artifact.files import entry_of, paths_in
 from converter.artifact.locks import sync
 from converter.artifact.manifest import FileEntry
 from converter.errors import ArtifactError
-from converter.fileio import Stamp, integrity_of, mapped, stamp_of
+from converter.fileio import Stamp, integrity_of, stamp_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -88,7 +89,8 @@ def _of_small(folder: Path, path: str) -> _Hashed:
 def _of_large(folder: Path, path: str) -> _Hashed:
     file = folder / path
     stamp = stamp_of(file)
-    with mapped(file) as content:
+    # in one piece: between pieces, a thread waits for others
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         digest, integrity = sha256(content).hexdigest(), integrity_of(sha384(content))
     sync(file)
     return _Hashed(stamp, FileEntry(path=path, size_bytes=stamp.size_bytes, sha256=digest, integrity=integrity))

@@ -38,3 +38,10 @@ def test_a_file_that_is_not_there_is_told_of_by_who_reads_it(tmp_path):
     hash_early(tmp_path / "absent")
     with pytest.raises(FileNotFoundError):
         sha256_of(tmp_path / "absent")
+
+
+def test_a_file_that_is_cut_while_it_is_hashed_is_hashed_again(tmp_path):
+    file = sparse(tmp_path / "file", 16 * EARLY_BYTES, b"first")
+    hash_early(file)
+    os.truncate(file, 3)
+    assert sha256_of(file) == hashlib.sha256(b"fir").hexdigest()
