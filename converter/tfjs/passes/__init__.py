@@ -14,6 +14,7 @@ from converter.tfjs.passes.flatten_products import flatten_products
 from converter.tfjs.passes.fold_batch_norm import fold_batch_norm
 from converter.tfjs.passes.fold_constants import fold_constants
 from converter.tfjs.passes.fold_into_products import fold_into_products
+from converter.tfjs.passes.fold_mirrored_filters import fold_mirrored_filters
 from converter.tfjs.passes.frame_convolutions import frame_convolutions
 from converter.tfjs.passes.fuse_bias_activation import fuse_bias_activation
 from converter.tfjs.passes.join_once import join_once
@@ -57,6 +58,7 @@ PASSES: dict[str, Pass] = {
     "part-transposed-convolutions": part_transposed_convolutions,
     "scale-by-convolution": scale_by_convolution,
     "fuse-bias-activation": fuse_bias_activation,
+    "fold-mirrored-filters": fold_mirrored_filters,
     "frame-convolutions": frame_convolutions,
     "split-stacks": split_stacks,
     "fill-selections": fill_selections,

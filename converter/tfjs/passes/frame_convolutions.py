@@ -5,13 +5,13 @@ one is a filter of 17 taps of 16 channels that makes 8. Kernels make channels by
 wasm), and add up channels quicker than taps.
 """
 
-from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
 import numpy as np
 
 from converter.tfjs.graph import Attr, Graph, Node, Ref
+from converter.tfjs.passes.frames import Frames, Line, cut_frames, explicit_pads, numbers
 from converter.tfjs.rewrite import Rewrite, rewrite
 
 _OPS = ("Conv2D", "_FusedConv2D")
@@ -20,72 +20,6 @@ _STEPS = (2, 4, 8)
 _MOST_COST = 0.7  # times what the convolution as it was takes: copies and frames that are cut off come on top
 LEAST_WORK = 1 << 17  # multiplications for an image: the copies of a smaller one take as long as what they save
 _MOST_NUMBERS = 1 << 16  # of a filter for several steps, which holds as many copies
-
-
-@dataclass(frozen=True)
-class Line:
-    """The axis of a convolution that frames are cut from, in places; `before` and `behind` are its padding."""
-
-    size: int
-    kernel: int
-    stride: int
-    before: int
-    behind: int
-
-    @property
-    def n_outputs(self) -> int:
-        """How many outputs a row has."""
-        return (self.size + self.before + self.behind - self.kernel) // self.stride + 1
-
-
-@dataclass(frozen=True)
-class Frames:
-    """A line cut into frames, of which each makes `n_steps` outputs."""
-
-    line: Line
-    n_steps: int
-
-    @property
-    def places(self) -> int:
-        """How many places a frame holds."""
-        return self.n_steps * self.line.stride
-
-    @property
-    def before(self) -> int:
-        """How many frames of padding come first."""
-        return ceil(self.line.before / self.places)
-
-    @property
-    def shift(self) -> int:
-        """How many places of the first frames the filter doesn't see."""
-        return self.before * self.places - self.line.before
-
-    @property
-    def n_taps(self) -> int:
-        """How many frames an output looks at."""
-        return ceil(((self.n_steps - 1) * self.line.stride + self.line.kernel + self.shift) / self.places)
-
-    @property
-    def n_results(self) -> int:
-        """How many frames the outputs fill."""
-        return ceil(self.line.n_outputs / self.n_steps)
-
-    @property
-    def n_read(self) -> int:
-        """How many frames are read, padding before them not counted."""
-        return self.n_results - 1 + self.n_taps - self.before
-
-    def filters(self, filters: np.ndarray) -> np.ndarray:
-        """Filters of frames.
-
-        Shapes: (tap, place, in, out) -> (tap, frame, place * in, step * out)
-        """
-        height, kernel, n_in, n_out = filters.shape
-        made = np.zeros((height, self.n_taps * self.places, n_in, self.n_steps, n_out), dtype=filters.dtype)
-        for step in range(self.n_steps):
-            first = step * self.line.stride + self.shift
-            made[:, first : first + kernel, :, step] = filters
-        return made.reshape(height, self.n_taps, self.places * n_in, self.n_steps * n_out)
 
 
 def frame_convolutions(graph: Graph) -> Graph:
@@ -106,7 +40,7 @@ def _frame(rw: Rewrite, node: Node) -> bool:
     if plan is None:
         return False
     frames, filters, across = plan
-    x = _cut(rw, node, frames, across.size, filters.shape[2])
+    x = cut_frames(rw, node, frames, across.size, filters.shape[2])
     y = _convolve(rw, node, x, plan)
     n_numbers, n_made = (n * filters.shape[3] for n in (frames.line.n_outputs, frames.n_results * frames.n_steps))
     if n_numbers < n_made:
@@ -125,13 +59,13 @@ class _Plan(NamedTuple):
 
 
 def _plan(rw: Rewrite, node: Node) -> _Plan | None:
-    filters, shape, pads = rw.known(node.inputs[1]), rw.old_type(node.inputs[0]).shape, _pads(node)
+    filters, shape, pads = rw.known(node.inputs[1]), rw.old_type(node.inputs[0]).shape, explicit_pads(node)
     is_biased = all(rw.known(ref) is not None for ref in node.inputs[2:]) and len(node.inputs) <= 3
-    if filters is None or shape is None or pads is None or not is_biased or set(_numbers(node, "dilations")) != {1}:
+    if filters is None or shape is None or pads is None or not is_biased or set(numbers(node, "dilations")) != {1}:
         return None
     lines = []
     for axis in (0, 1):
-        size, stride = shape[1 + axis], _numbers(node, "strides")[1 + axis]
+        size, stride = shape[1 + axis], numbers(node, "strides")[1 + axis]
         if not isinstance(size, int):
             return None
         lines.append(Line(size, filters.shape[axis], stride, *pads[axis]))
@@ -156,37 +90,9 @@ def _steps(line: Line, height: int, n_in: int, n_out: int) -> int | None:
     return best.n_steps if best is not None and is_quicker else None
 
 
-def _cut(rw: Rewrite, node: Node, frames: Frames, height: int, n_in: int) -> Ref:
-    """The frames that a convolution reads.
-
-    Shapes: (batch, height, place, in) -> (batch, height, frame, place * in)
-    """
-    x, line = rw.value(node.inputs[0]), frames.line
-    missing = _n_given(frames) * frames.places - line.size
-    if missing:
-        x = rw.emit("Reshape", x, rw.param([-1, height, line.size * n_in]), name=f"{node.name}/rows")
-    if missing > 0:
-        pads = rw.param(np.array([[0, 0], [0, 0], [0, missing * n_in]], dtype=np.int32))
-        x = rw.emit(
-            "PadV2", x, pads, rw.data(np.zeros((), np.float32), f"{node.name}/zero"), name=f"{node.name}/padded"
-        )
-    elif missing < 0:
-        sizes = rw.param([-1, height, (line.size + missing) * n_in])
-        x = rw.emit("Slice", x, rw.param([0, 0, 0]), sizes, name=f"{node.name}/cut")
-    return rw.emit(
-        "Reshape", x, rw.param([-1, height, _n_given(frames), frames.places * n_in]), name=f"{node.name}/frames"
-    )
-
-
-def _n_given(frames: Frames) -> int:
-    """How many frames are cut; the others that are read are padding of the convolution."""
-    n_whole, rest = divmod(frames.line.size, frames.places)
-    return frames.n_read if rest else min(n_whole, frames.n_read)
-
-
 def _convolve(rw: Rewrite, node: Node, x: Ref, plan: _Plan) -> Ref:
     frames, filters, across = plan
-    pads = [0, 0, across.before, across.behind, frames.before, frames.n_read - _n_given(frames), 0, 0]
+    pads = [0, 0, across.before, across.behind, frames.before, frames.n_read - frames.n_given, 0, 0]
     attrs: dict[str, Attr] = {
         **node.attrs,
         "strides": [1, across.stride, 1, 1],
@@ -198,18 +104,3 @@ def _convolve(rw: Rewrite, node: Node, x: Ref, plan: _Plan) -> Ref:
         bias = np.broadcast_to(np.asarray(rw.known(ref)).ravel(), filters.shape[3:])
         operands.append(rw.data(np.tile(bias, frames.n_steps), f"{node.name}/bias"))
     return rw.emit(node.op, *operands, name=f"{node.name}/framed", **attrs)
-
-
-def _pads(node: Node) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    if node.attrs.get("padding") == "VALID":
-        return (0, 0), (0, 0)
-    if node.attrs.get("padding") != "EXPLICIT":
-        return None
-    flat = _numbers(node, "explicit_paddings")
-    return (flat[2], flat[3]), (flat[4], flat[5])
-
-
-def _numbers(node: Node, name: str) -> list[int]:
-    value = node.attrs[name]
-    assert isinstance(value, list)
-    return [int(one) for one in value if isinstance(one, int)]
