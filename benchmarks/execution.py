@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import permutations
 from pathlib import Path
+from random import Random
 from time import monotonic
 from typing import Any, cast
 
@@ -25,7 +26,7 @@ TYPES = {
     "DT_BOOL": np.bool_,
 }  # int64 is int32 in TF.js
 ORT = "onnxruntime-web"
-MIN_ROUNDS, MAX_ROUNDS = 5, 60
+MIN_ROUNDS, MAX_ROUNDS = 8, 60
 SLICE_MS = 25.0  # about how long a graph runs before the next one's turn
 N_PROFILED = 5
 
@@ -196,10 +197,13 @@ def _rounds(runners: dict[str, _Runner], seconds: float) -> tuple[list[dict[str,
     rounds: list[dict[str, tuple[float, ...]]] = []
     broken: dict[str, str] = {}
     counts: dict[str, int] = {}
+    shuffle = Random(0).shuffle  # what ran before a graph leaves caches and pools as it likes them
     began = monotonic()
     while len(rounds) < MIN_ROUNDS or (len(rounds) < MAX_ROUNDS and monotonic() - began < seconds):
         rounds.append({})
-        for tool in list(runners) if len(rounds) % 2 else list(reversed(runners)):
+        tools = list(runners)
+        shuffle(tools)
+        for tool in tools:
             try:
                 counts[tool] = counts.get(tool) or _count(runners[tool])
                 rounds[-1][tool] = runners[tool].times(counts[tool])
