@@ -1,6 +1,8 @@
 """Takes scales and shifts of channels into the constant filters of the products that read them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -8,29 +10,35 @@ from converter.tfjs.graph import Graph, Node, Ref
 from converter.tfjs.rewrite import Rewrite, rewrite
 
 _FILTER = 1  # the position of the filter among the operands of a product
-_STEPS = frozenset({"AddV2", "Mul"})
+_STEPS = frozenset({"AddV2", "Mul", "RealDiv"})
 _RESHAPES = frozenset({"ExpandDims", "Reshape", "Squeeze"})
+_POOLS = frozenset({"AvgPool", "MaxPool"})
+_MOST_PASSED = 6  # pools and gates between a scale and a product that takes it in
 
 
 @dataclass(frozen=True)
 class _Affine:
-    """`scale * source + shift` for each channel: what `result` is, and `reshaped` is another shape of.
+    """`scale * source() + shift` for each channel: what `result` is, and `reshaped` is another shape of.
+
+    `passed` are results whose scale has gone through a pool or a gate to this one.
 
     Shapes: scale, shift (channel,) float64.
     """
 
-    source: Ref
+    source: Callable[[], Ref]
     scale: np.ndarray
     shift: np.ndarray
     result: Ref
     reshaped: Node | None = None
+    passed: tuple[Ref, ...] = ()
 
 
 def fold_into_products(graph: Graph) -> Graph:
-    """The graph with Mul and AddV2 by one constant a channel gone where only products with constants read the result.
+    """The graph without Mul, RealDiv and AddV2 by one constant a channel that only products with constants read.
 
     The affine part of a normalization goes into the weights of queries, keys and values, the factor of an activation
-    into the filters behind it. Filters are computed in float64 and stored as float32.
+    into the filters behind it; a factor goes through pools, and through a product of two values, on its way. Filters
+    are computed in float64 and stored as float32.
     """
     return rewrite(graph, lambda rw: _Folding(rw).visit)
 
@@ -39,10 +47,12 @@ class _Folding:
     def __init__(self, rw: Rewrite) -> None:
         self.rw = rw
         self.kept: dict[Ref, _Affine] = {}
-        self._absorbed: dict[tuple[Ref, bool], bool] = {}
+        self._absorbed: dict[tuple[Ref, bool, int], bool] = {}
         self._of_products: set[Ref] = set()
 
     def visit(self, node: Node) -> bool:
+        if node.op in _POOLS or self._is_gate(node):
+            return self._keep(node, self._passed(node))
         if node.op in _STEPS:
             return self._keep(node, self._step(node))
         if node.op in _RESHAPES:
@@ -62,6 +72,8 @@ class _Folding:
         for side in (0, 1):
             old, array = node.inputs[side], self.rw.known(node.inputs[1 - side])
             vector = None if array is None else _channels(array, node)
+            if node.op == "RealDiv" and vector is not None:
+                vector = None if side else _inverse(vector)
             if vector is None or self.rw.known(old) is not None or self.rw.old_type(old) != node.outputs[0]:
                 continue
             before = self._before(old, len(vector))
@@ -80,7 +92,34 @@ class _Folding:
             self._of_products.add(old)
         if old in self._of_products:
             return None
-        return _Affine(old, np.ones(depth), np.zeros(depth), old)
+        return _Affine(lambda: self.rw.value(old), np.ones(depth), np.zeros(depth), old)
+
+    def _is_gate(self, node: Node) -> bool:
+        """Whether a node multiplies two values by each other."""
+        return node.op == "Mul" and node.inputs[0] != node.inputs[1] and not any(map(self._is_known, node.inputs))
+
+    def _is_known(self, old: Ref) -> bool:
+        return self.rw.known(old) is not None
+
+    def _passed(self, node: Node) -> _Affine | None:
+        """What a pool or a gate makes of values of which one at least is scaled."""
+        depth, operands = _depth(node), node.inputs[: 2 if node.op == "Mul" else 1]
+        scaled = {old: affine for old in operands if (affine := self.kept.get(old)) is not None}
+        if depth is None or not scaled or any(affine.shift.any() or affine.reshaped for affine in scaled.values()):
+            return None
+        scale = np.ones(depth)
+        for affine in scaled.values():
+            if len(affine.scale) not in (1, depth) or (node.op == "MaxPool" and not (affine.scale > 0).all()):
+                return None
+            scale = scale * affine.scale
+
+        @cache
+        def unscaled() -> Ref:
+            values = [scaled[old].source() if old in scaled else self.rw.value(old) for old in operands]
+            return self.rw.emit(node.op, *values, name=f"{node.name}/unscaled", **node.attrs)
+
+        passed = tuple(ref for affine in scaled.values() for ref in (*affine.passed, affine.result))
+        return _Affine(unscaled, scale, np.zeros(depth), Ref(node.name), passed=passed)
 
     def _reshaped(self, node: Node) -> _Affine | None:
         affine = self.kept.get(node.inputs[0])
@@ -90,9 +129,10 @@ class _Folding:
 
     def _fold(self, node: Node, affine: _Affine) -> bool:
         shifts, filters = bool(affine.shift.any()), self.rw.known(node.inputs[_FILTER])
-        if filters is None or not self._is_absorbed(affine.result, shifts):
+        results = (affine.result, *affine.passed)
+        if filters is None or not all(self._is_absorbed(result, shifts) for result in results):
             return False
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             scaled = (filters * affine.scale.reshape(_PRODUCTS[node.op])).astype(np.float32)
             bias = _bias(affine.shift, filters) if shifts else np.zeros(0)
         if not (np.isfinite(scaled).all() and np.isfinite(bias).all()):
@@ -104,22 +144,27 @@ class _Folding:
         return self.rw.put(node, "AddV2", product, self.rw.data(bias, f"{node.name}/shift"))
 
     def _source(self, affine: _Affine) -> Ref:
-        value, node = self.rw.value(affine.source), affine.reshaped
+        value, node = affine.source(), affine.reshaped
         if node is None:
             return value
         return self.rw.emit(node.op, value, *self.rw.operands(node)[1:], name=f"{node.name}/source", **node.attrs)
 
-    def _is_absorbed(self, old: Ref, shifts: bool) -> bool:
+    def _is_absorbed(self, old: Ref, shifts: bool, n_passed: int = 0) -> bool:
         """Whether nothing but products that take them in reads a value, so that its steps are gone for good."""
-        if (old, shifts) not in self._absorbed:
-            self._absorbed[old, shifts] = all(self._absorbs(reader, old, shifts) for reader in self.rw.readers(old))
-        return self._absorbed[old, shifts]
+        key = old, shifts, n_passed
+        if key not in self._absorbed:
+            readers = self.rw.readers(old)
+            self._absorbed[key] = bool(readers) and all(self._absorbs(node, old, shifts, n_passed) for node in readers)
+        return self._absorbed[key]
 
-    def _absorbs(self, node: Node, old: Ref, shifts: bool) -> bool:
+    def _absorbs(self, node: Node, old: Ref, shifts: bool, n_passed: int) -> bool:
         if node.op in _RESHAPES and self.rw.old_type(old).shape != node.outputs[0].shape:
             same = _depth(node) == (self.rw.old_type(old).shape or (None,))[-1]
             result = Ref(node.name)
             return same and all(self._takes(reader, result, shifts) for reader in self.rw.readers(result))
+        if node.op in _POOLS or self._is_gate(node):
+            is_short = not shifts and n_passed < _MOST_PASSED and _depth(node) is not None
+            return is_short and self._is_absorbed(Ref(node.name), False, n_passed + 1)
         return self._takes(node, old, shifts)
 
     def _takes(self, node: Node, old: Ref, shifts: bool) -> bool:
@@ -140,6 +185,12 @@ def _stepped(before: _Affine, node: Node, vector: np.ndarray) -> _Affine:
     if node.op == "AddV2":
         return replace(before, shift=before.shift + vector, result=Ref(node.name))
     return replace(before, scale=before.scale * vector, shift=before.shift * vector, result=Ref(node.name))
+
+
+def _inverse(vector: np.ndarray) -> np.ndarray | None:
+    with np.errstate(divide="ignore", over="ignore"):
+        inverse = 1 / vector
+    return inverse if np.isfinite(inverse).all() else None
 
 
 def _bias(shift: np.ndarray, filters: np.ndarray) -> np.ndarray:

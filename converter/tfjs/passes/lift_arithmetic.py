@@ -1,6 +1,8 @@
 """Moves arithmetic on single elements ahead of what only rearranges them, to where a product can take it in."""
 
-from converter.tfjs.graph import Graph, Node, Ref
+import numpy as np
+
+from converter.tfjs.graph import Graph, Node, Ref, Shape
 from converter.tfjs.passes.families import BROADCASTING, UNARY
 from converter.tfjs.rewrite import Rewrite, rewrite
 
@@ -26,7 +28,7 @@ def _lift(rw: Rewrite, node: Node) -> bool:
         return False
     side = _only_side(rw, node)
     if side is None:
-        return _lift_both(rw, node)
+        return _lift_both(rw, node) or _lift_beside_constant(rw, node)
     return _lift_over_product(rw, node, side) or _lift_one(rw, node, side)
 
 
@@ -69,6 +71,34 @@ def _movers(rw: Rewrite, old: Ref) -> list[Node]:
         movers.insert(0, mover)
         mover = rw.graph.nodes[mover.inputs[0].node]
     return movers
+
+
+def _lift_beside_constant(rw: Rewrite, node: Node) -> bool:
+    """An operation on a value that was given axes of 1, or lost some, and on a constant, which is given the same."""
+    for side in (0, 1):
+        array, old = rw.known(node.inputs[1 - side]), node.inputs[side]
+        mover = rw.graph.nodes[rw.value(old).node]
+        if len(node.inputs) != 2 or array is None or mover.op not in _FREE or rw.old_type(old) != node.outputs[0]:
+            continue
+        source = rw.type_of(mover.inputs[0])
+        shaped = None if source.dtype != "float32" else _reshaped(array, mover.outputs[0].shape, source.shape)
+        if shaped is None:
+            continue
+        constant = rw.data(shaped, f"{node.inputs[1 - side].node}/shaped")
+        operands = [mover.inputs[0], constant] if side == 0 else [constant, mover.inputs[0]]
+        moved = rw.emit(node.op, *operands, name=f"{node.name}/lifted", **node.attrs)
+        return rw.put(node, mover.op, moved, *mover.inputs[1:], **mover.attrs)
+    return False
+
+
+def _reshaped(array: np.ndarray, shape: Shape, source: Shape) -> np.ndarray | None:
+    """A constant that broadcasts to a shape, as it broadcasts to another that differs in axes of 1 only."""
+    if shape is None or not source or None in shape or [d for d in shape if d != 1] != [d for d in source if d != 1]:
+        return None
+    aligned = (1,) * (len(shape) - array.ndim) + array.shape
+    kept = [size for size, dim in zip(aligned, shape, strict=True) if dim != 1]
+    sizes = [1 if dim == 1 else kept.pop(0) for dim in source]
+    return array.reshape(sizes)
 
 
 def _lift_both(rw: Rewrite, node: Node) -> bool:

@@ -6,19 +6,47 @@ depthwise convolution of one place takes its bias and its activation along.
 
 import numpy as np
 
-from converter.tfjs.graph import Graph, Node, Ref
+from converter.tfjs.graph import Attr, Graph, Node, Ref
 from converter.tfjs.rewrite import Rewrite, rewrite
 
 _SHIFTS = ("AddV2", "BiasAdd")
+_LIMITS = ("Relu", "Relu6")
+_BY_PLACES: dict[str, Attr] = {
+    "strides": [1, 1, 1, 1],
+    "dilations": [1, 1, 1, 1],
+    "padding": "VALID",
+    "explicit_paddings": [],
+    "data_format": "NHWC",
+}
 
 
 def scale_by_convolution(graph: Graph) -> Graph:
-    """The graph with DepthwiseConv2dNative for Mul by one constant a channel that an AddV2 of such a one follows."""
-    return rewrite(graph, lambda rw: lambda node: node.op == "Mul" and _scale(rw, node), only=("Mul",))
+    """The graph with DepthwiseConv2dNative for Mul by one constant a channel that an AddV2 of such a one follows.
+
+    A number that is added to a value which others read as well, and limited, is the shift of such a convolution.
+    """
+    return rewrite(graph, lambda rw: lambda node: _scale(rw, node) or _shift(rw, node), only=("AddV2", "Mul"))
+
+
+def _shift(rw: Rewrite, node: Node) -> bool:
+    readers = rw.readers(Ref(node.name))
+    if node.op != "AddV2" or len(readers) != 1 or readers[0].op not in _LIMITS:
+        return False
+    depth = (node.outputs[0].shape or (None,))[-1]
+    for side in (0, 1):
+        number, image = rw.known(node.inputs[side]), node.inputs[1 - side]
+        if number is None or number.size != 1 or not isinstance(depth, int) or node.outputs[0].rank != 4:
+            continue
+        if rw.old_type(image) != node.outputs[0] or node.outputs[0].dtype != "float32" or len(rw.readers(image)) < 2:
+            continue
+        ones = rw.data(np.ones((1, 1, depth, 1), np.float32), name=f"{node.name}/ones")
+        same = rw.emit("DepthwiseConv2dNative", rw.value(image), ones, name=f"{node.name}/image", **_BY_PLACES)
+        return rw.put(node, "AddV2", same, rw.data(np.full(depth, number.item(), np.float32), f"{node.name}/shift"))
+    return False
 
 
 def _scale(rw: Rewrite, node: Node) -> bool:
-    for side in (0, 1):
+    for side in (0, 1) if node.op == "Mul" else ():
         factors, image = rw.known(node.inputs[side]), node.inputs[1 - side]
         if factors is None or not _is_vector_for(factors, node) or rw.old_type(image) != node.outputs[0]:
             continue
@@ -31,11 +59,7 @@ def _scale(rw: Rewrite, node: Node) -> bool:
             "DepthwiseConv2dNative",
             rw.value(image),
             filters,
-            strides=[1, 1, 1, 1],
-            dilations=[1, 1, 1, 1],
-            padding="VALID",
-            explicit_paddings=[],
-            data_format="NHWC",
+            **_BY_PLACES,
         )
     return False
 

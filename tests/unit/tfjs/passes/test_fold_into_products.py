@@ -68,6 +68,81 @@ def test_a_shift_goes_into_a_convolution_that_pads_nothing(pool):
     assert_same(pool, graph, after)
 
 
+def squeezed(net, x, gate=None):
+    """What a squeeze-and-excitation block makes of an image (batch, 4, 6, 2)."""
+    mean = net("AvgPool", x, ksize=[1, 4, 6, 1], strides=[1, 4, 6, 1], padding="VALID", data_format="NHWC")
+    gates = net("Sigmoid", net.conv(mean, (1, 1, 2, 2)))
+    return net("Mul", x, gates if gate is None else gate(net, gates))
+
+
+def sixth(net, x):
+    return net("RealDiv", x, net.data(6.0))
+
+
+@pytest.mark.parametrize("gate", [None, sixth], ids=["gates", "scaled-gates"])
+def test_a_scale_goes_through_pools_and_gates(pool, gate):
+    net = Net()
+    x = sixth(net, net("Tanh", net.input("x", "n", 4, 6, 2)))
+    graph = net.done(y=net.conv(squeezed(net, x, gate), (3, 3, 2, 4)))
+    after = fold_into_products(graph)
+    assert ops(graph)["RealDiv"] == (1 if gate is None else 2)
+    assert ops(after) == {"AvgPool": 1, "Conv2D": 2, "Mul": 1, "Sigmoid": 1, "Tanh": 1}
+    assert_same(pool, graph, after)
+
+
+@pytest.mark.parametrize("pool_op", ["AvgPool", "MaxPool"])
+def test_a_scale_of_each_channel_goes_through_a_pool(pool, pool_op):
+    net = Net()
+    y = net("Mul", net("Tanh", net.input("x", 1, 4, 6, 2)), net.data([0.5, 3.0]))
+    y = net(pool_op, y, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="VALID", data_format="NHWC")
+    graph = net.done(y=net.conv(y, (1, 1, 2, 3)))
+    after = fold_into_products(graph)
+    assert ops(after) == {pool_op: 1, "Conv2D": 1, "Tanh": 1}
+    assert_same(pool, graph, after)
+
+
+def test_a_scale_that_something_behind_a_gate_reads_stays(pool):
+    net = Net()
+    x = sixth(net, net("Tanh", net.input("x", 1, 4, 6, 2)))
+    gated = squeezed(net, x)
+    graph = net.done(y=net.conv(gated, (3, 3, 2, 4)), z=net("AddV2", gated, net.input("z", 1, 4, 6, 2)))
+    assert fold_into_products(graph).nodes.keys() == graph.nodes.keys()
+
+
+def test_gates_behind_gates_are_many_without_end():
+    net = Net()
+    x = sixth(net, net("Tanh", net.input("x", 1, 4, 6, 2)))
+    for _ in range(3000):
+        x = net("Mul", x, net("Abs", x))
+    graph = net.done(y=net.conv(x, (3, 3, 2, 4)))
+    assert ops(fold_into_products(graph))["RealDiv"] == 1
+
+
+def negative_scale_before_a_maximum(net):
+    y = net("Mul", net("Tanh", net.input("x", 1, 4, 6, 2)), net.data([0.5, -3.0]))
+    y = net("MaxPool", y, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="VALID", data_format="NHWC")
+    return net.conv(y, (1, 1, 2, 3))
+
+
+def shift_before_a_pool(net):
+    y = affine(net, net("Tanh", net.input("x", 1, 4, 6, 2)))
+    y = net("AvgPool", y, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="VALID", data_format="NHWC")
+    return net.conv(y, (1, 1, 2, 3))
+
+
+def squared(net):
+    y = net("Mul", net("Tanh", net.input("x", 1, 4, 6, 2)), net.data([0.5, 3.0]))
+    return net.conv(net("Mul", y, y), (1, 1, 2, 3))
+
+
+def divided_by_nothing(net):
+    return dense(net, net("RealDiv", net.input("x", 2, 2), net.data([1.0, 0.0])))
+
+
+def divisor(net):
+    return dense(net, net("RealDiv", net.data([1.0, 2.0]), net("Exp", net.input("x", 2, 2))))
+
+
 def read_by_a_sum(net):
     y = affine(net, net("Tanh", net.input("x", 1, 4, 5)))
     return net("AddV2", dense(net, y, 5), y)
@@ -129,7 +204,8 @@ def overflowing(net):
 STAYING = [
     read_by_a_sum, read_after_a_reshape, shift_before_padding, shift_before_depthwise, along_another_axis,
     weights_read_twice, weights_on_the_left, turned_weights, a_product_before, a_scaled_product_before,
-    reshaped_channels, overflowing,
+    reshaped_channels, overflowing, negative_scale_before_a_maximum, shift_before_a_pool, squared, divided_by_nothing,
+    divisor,
 ]  # fmt: skip
 
 

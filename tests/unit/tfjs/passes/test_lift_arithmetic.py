@@ -51,6 +51,27 @@ def test_a_squeezed_map_is_activated_by_its_convolution(pool):
     assert_same(pool, graph, after)
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("shape", [(2, 1, 1), (1, 2, 1, 1), (3, 2, 1, 1), (3, 1, 1, 1), (1, 1, 1)])
+def test_a_constant_is_given_the_shape_of_what_it_meets(pool, shape, swapped):
+    net = Net()
+    x, constant = net.reshape(net.input("x", 3, 1, 1, 2), 3, 2, 1, 1), net.normal(*shape)
+    graph = net.done(y=net("Sub", *((constant, x) if swapped else (x, constant))))
+    after = lift_arithmetic(graph)
+    assert order(after) == ["Sub", "Reshape"]
+    assert_same(pool, graph, after)
+
+
+def test_the_bias_of_a_squeezed_map_is_that_of_its_convolution(pool):
+    net = Net()
+    x = net.input("x", 1, 1, 1, 4)
+    maps = net.reshape(net.conv(x, (1, 1, 4, 2)), 1, 2, 1, 1)
+    graph = net.done(y=net.reshape(net.relu(net("AddV2", maps, net.normal(1, 2, 1, 1))), 1, 1, 1, 2))
+    after = optimise(graph)
+    assert ops(after) == {"_FusedConv2D": 1}
+    assert_same(pool, graph, after)
+
+
 def attention_scores(net, scale, x):
     heads = [net.transpose(net.reshape(linear(net, x), 1, 4, 2, 3), perm) for perm in ([0, 2, 1, 3], [0, 2, 3, 1])]
     return scale(net, net("BatchMatMulV2", *heads, adj_x=False, adj_y=False))
@@ -82,6 +103,14 @@ def compared(net):
     return net("SelectV2", net("IsNan", net.reshape(net.input("x", 2, 6), 3, 4)), net.data(1.0), net.data(0.0))
 
 
+def beside_more_numbers(net):
+    return net("Mul", net.reshape(net.input("x", 1, 1, 2), 1, 2), net.normal(3, 2))
+
+
+def beside_numbers_in_another_order(net):
+    return net("Mul", net.reshape(net.input("x", 2, 6), 3, 4), net.normal(3, 1))
+
+
 def other_shapes(net):
     return net("Mul", net.reshape(net.input("x", 2, 6), 3, 4), net.reshape(net.input("z", 6, 2), 3, 4))
 
@@ -95,7 +124,16 @@ def one_divided(net):
     return net("RealDiv", net.data(1.0), net("BatchMatMulV2", net.input("q", 2, 4, 3), weights))
 
 
-STAYING = [read_twice, by_a_vector, compared, other_shapes, scores_of_inputs, one_divided]
+STAYING = [
+    read_twice,
+    by_a_vector,
+    compared,
+    beside_more_numbers,
+    beside_numbers_in_another_order,
+    other_shapes,
+    scores_of_inputs,
+    one_divided,
+]
 
 
 @pytest.mark.parametrize("make", STAYING)

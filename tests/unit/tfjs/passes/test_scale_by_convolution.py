@@ -59,6 +59,44 @@ def test_a_product_without_a_shift_stays():
     assert ops(scale_by_convolution(graph)) == {"AddV2": 1, "Mul": 1}
 
 
+def hard_swish(net, *, shape=IMAGE, term=3.0, limit="Relu6", value="Abs"):
+    x = net(value, net.input("x", *shape))
+    return net("Mul", x, net(limit, net("AddV2", net.data(term), x)))
+
+
+@pytest.mark.parametrize("limit", ["Relu", "Relu6"])
+def test_a_number_that_is_added_before_a_limit_is_a_shift(pool, limit):
+    net = Net()
+    graph = net.done(y=hard_swish(net, limit=limit))
+    after = scale_by_convolution(graph)
+    assert ops(after) == {"Abs": 1, "AddV2": 1, "DepthwiseConv2dNative": 1, "Mul": 1, limit: 1}
+    fused = fuse_bias_activation(after)
+    assert ops(fused) == {"Abs": 1, "FusedDepthwiseConv2dNative": 1, "Mul": 1}
+    assert_same(pool, graph, fused)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"shape": ("n", 5, 6)}, id="rows"),
+        pytest.param({"shape": ("n", 4, 5, None)}, id="unknown-channels"),
+        pytest.param({"term": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}, id="a-number-a-channel"),
+        pytest.param({"limit": "Tanh"}, id="not-limited"),
+    ],
+)
+def test_what_is_no_shift_by_one_number_stays(changes):
+    net = Net()
+    graph = net.done(y=hard_swish(net, **changes))
+    assert scale_by_convolution(graph).nodes == graph.nodes
+
+
+def test_a_bias_is_left_to_its_product():
+    net = Net()
+    x = net.conv(net.input("x", *IMAGE), (1, 1, 6, 6))
+    graph = net.done(y=net("Relu6", net("AddV2", x, net.data(3.0))))
+    assert scale_by_convolution(graph).nodes == graph.nodes
+
+
 def test_normalisation_before_the_convolution_takes_no_kernel_more(pool):
     net = Net()
     x = net.input("x", "n", 4, 6, 6)
