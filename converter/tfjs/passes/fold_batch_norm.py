@@ -8,6 +8,7 @@ import numpy as np
 from converter.tfjs.graph import Attr, Graph, Node, Ref
 from converter.tfjs.rewrite import Rewrite, rewrite
 
+_COLUMNS = 64  # that are computed at a time; a transposed filter of 512x512x3x3 takes 0.54 of the time of all at once
 _FILTER = 1  # the position of the filter among the operands of every producer
 
 
@@ -174,15 +175,23 @@ class _Folding:
             return self.rw.emit(node.op, *_ordered(operands, self.rw.operand(node, _FILTER)), name=node, **node.attrs)
         filters = self._filters(node)
         factors = _PRODUCERS[node.op](scale, filters.shape, node.attrs)
-        scaled = np.empty(filters.shape, dtype=np.float32)
-        np.multiply(filters, factors, out=scaled, dtype=np.float64, casting="same_kind")
-        data = self.rw.data(scaled, f"{node.inputs[_FILTER].node}/scaled")
+        data = self.rw.data(_scaled(filters, factors), f"{node.inputs[_FILTER].node}/scaled")
         return self.rw.emit(node.op, *_ordered(operands, data), name=name, **node.attrs)
 
     def _filters(self, node: Node) -> np.ndarray:
         filters = self.rw.known(node.inputs[_FILTER])
         assert filters is not None
         return filters
+
+
+def _scaled(filters: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Filters times their factors, a few columns at a time: as they lie in a file, columns are far apart."""
+    scaled = np.empty(filters.shape, dtype=np.float32)
+    spread = np.broadcast_to(factors, filters.shape)
+    for start in range(0, filters.shape[-1], _COLUMNS):
+        columns = np.s_[..., start : start + _COLUMNS]
+        np.multiply(filters[columns], spread[columns], out=scaled[columns], dtype=np.float64, casting="same_kind")
+    return scaled
 
 
 def _ordered(operands: dict[int, Ref], filters: Ref) -> list[Ref]:
