@@ -20,8 +20,6 @@ _MOST_PASSED = 6  # pools and gates between a scale and a product that takes it 
 class _Affine:
     """`scale * source() + shift` for each channel: what `result` is, and `reshaped` is another shape of.
 
-    `passed` are results whose scale has gone through a pool or a gate to this one.
-
     Shapes: scale, shift (channel,) float64.
     """
 
@@ -30,7 +28,6 @@ class _Affine:
     shift: np.ndarray
     result: Ref
     reshaped: Node | None = None
-    passed: tuple[Ref, ...] = ()
 
 
 def fold_into_products(graph: Graph) -> Graph:
@@ -104,7 +101,7 @@ class _Folding:
     def _passed(self, node: Node) -> _Affine | None:
         """What a pool or a gate makes of values of which one at least is scaled."""
         depth, operands = _depth(node), node.inputs[: 2 if node.op == "Mul" else 1]
-        scaled = {old: affine for old in operands if (affine := self.kept.get(old)) is not None}
+        scaled = {old: self.kept[old] for old in operands if old in self.kept and self._is_absorbed(old, False)}
         if depth is None or not scaled or any(affine.shift.any() or affine.reshaped for affine in scaled.values()):
             return None
         scale = np.ones(depth)
@@ -118,8 +115,7 @@ class _Folding:
             values = [scaled[old].source() if old in scaled else self.rw.value(old) for old in operands]
             return self.rw.emit(node.op, *values, name=f"{node.name}/unscaled", **node.attrs)
 
-        passed = tuple(ref for affine in scaled.values() for ref in (*affine.passed, affine.result))
-        return _Affine(unscaled, scale, np.zeros(depth), Ref(node.name), passed=passed)
+        return _Affine(unscaled, scale, np.zeros(depth), Ref(node.name))
 
     def _reshaped(self, node: Node) -> _Affine | None:
         affine = self.kept.get(node.inputs[0])
@@ -129,8 +125,7 @@ class _Folding:
 
     def _fold(self, node: Node, affine: _Affine) -> bool:
         shifts, filters = bool(affine.shift.any()), self.rw.known(node.inputs[_FILTER])
-        results = (affine.result, *affine.passed)
-        if filters is None or not all(self._is_absorbed(result, shifts) for result in results):
+        if filters is None or not self._is_absorbed(affine.result, shifts):
             return False
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = (filters * affine.scale.reshape(_PRODUCTS[node.op])).astype(np.float32)

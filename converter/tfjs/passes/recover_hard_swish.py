@@ -1,6 +1,6 @@
-"""Writes HardSwish with its factor last, where the product behind it takes it in.
+"""Writes HardSwish, and HardSigmoid before a product, with their factors last, where a product behind takes them in.
 
-Source: 8 in turn on 64x64x64 elements, without the factor over the exported form: 0.83 on wasm.
+Source: 8 HardSwish in turn on 64x64x64 elements, without the factor over the exported form: 0.83 on wasm.
 """
 
 from math import isclose
@@ -14,12 +14,34 @@ _LIMITING = ("ClipByValue", "Relu6")
 
 
 def recover_hard_swish(graph: Graph) -> Graph:
-    """The graph with x * relu6(x + 3) / 6 for x * (relu6(x + 3) / 6) and for x * min(max(x / 6 + 1 / 2, 0), 1)."""
-    return rewrite(graph, lambda rw: lambda node: node.op == "Mul" and _recover(rw, node), only=_LIMITING)
+    """The graph with x * relu6(x + 3) / 6 for x * (relu6(x + 3) / 6) and for x * min(max(x / 6 + 1 / 2, 0), 1).
+
+    A gate, min(max(y + b, 0), 1) that an image is multiplied by, is relu6(6 * (y + b)) / 6: what made y takes in the 6,
+    the shift and the limits.
+    """
+    return rewrite(graph, lambda rw: lambda node: _recover(rw, node) or _recover_gate(rw, node), only=_LIMITING)
+
+
+def _recover_gate(rw: Rewrite, node: Node) -> bool:
+    readers = rw.readers(Ref(node.name))
+    if not _is_unit_clip(rw, node) or node.outputs[0].dtype != "float32" or node.outputs[0].rank != 4:
+        return False
+    line = node.inputs[0]
+    is_line = rw.known(line) is None and _by_number(rw, rw.source.nodes[line.node], "AddV2") is not None
+    is_gate = len(readers) == 1 and readers[0].op == "Mul" and all(rw.known(ref) is None for ref in readers[0].inputs)
+    if not is_line or not is_gate or len(rw.readers(line)) != 1:
+        return False
+    path = node.name
+    six, sixth = (
+        rw.data(np.asarray(number, dtype=np.float32), f"{path}/{name}")
+        for number, name in ((6, "six"), (1 / 6, "sixth"))
+    )
+    limited = rw.emit("Relu6", rw.emit("Mul", rw.value(line), six, name=f"{path}/sixfold"), name=f"{path}/gate")
+    return rw.put(node, "Mul", limited, sixth)
 
 
 def _recover(rw: Rewrite, node: Node) -> bool:
-    if node.outputs[0].dtype != "float32":
+    if node.op != "Mul" or node.outputs[0].dtype != "float32":
         return False
     for x, old in (node.inputs, node.inputs[::-1]):
         if rw.known(x) is not None or rw.known(old) is not None or rw.old_type(x) != node.outputs[0]:
@@ -40,7 +62,7 @@ def _gate(rw: Rewrite, x: Ref, old: Ref) -> Ref | None:
         relu = rw.source.nodes[sixth[0].node]
         is_gate = relu.op == "Relu6" and len(rw.readers(sixth[0])) == 1 and _plus(rw, relu.inputs[0], 3.0) == x
         return rw.value(sixth[0]) if is_gate else None
-    if node.op != "ClipByValue" or [_number(rw, ref) for ref in node.inputs[1:]] != [0.0, 1.0]:
+    if not _is_unit_clip(rw, node):
         return None
     line = _plus(rw, node.inputs[0], 0.5)
     scaled = None if line is None else _by_number(rw, rw.source.nodes[line.node], "Mul")
@@ -48,6 +70,10 @@ def _gate(rw: Rewrite, x: Ref, old: Ref) -> Ref | None:
         return None
     three = rw.data(np.asarray(3, dtype=np.float32), f"{node.name}/three")
     return rw.emit("Relu6", rw.emit("AddV2", rw.value(x), three, name=f"{node.name}/line"), name=f"{node.name}/gate")
+
+
+def _is_unit_clip(rw: Rewrite, node: Node) -> bool:
+    return node.op == "ClipByValue" and [_number(rw, ref) for ref in node.inputs[1:]] == [0.0, 1.0]
 
 
 def _plus(rw: Rewrite, old: Ref, term: float) -> Ref | None:

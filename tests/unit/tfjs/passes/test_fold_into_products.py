@@ -109,6 +109,16 @@ def test_a_scale_that_something_behind_a_gate_reads_stays(pool):
     assert fold_into_products(graph).nodes.keys() == graph.nodes.keys()
 
 
+def test_a_scale_behind_a_gate_does_not_wait_for_one_before_it(pool):
+    net = Net()
+    x = sixth(net, net("Tanh", net.input("x", 1, 4, 6, 2)))
+    gated = sixth(net, net("Mul", x, net("Relu6", x)))
+    graph = net.done(y=net.conv(gated, (3, 3, 2, 4)))
+    after = fold_into_products(graph)
+    assert ops(after) == {"Conv2D": 1, "Mul": 1, "RealDiv": 1, "Relu6": 1, "Tanh": 1}
+    assert_same(pool, graph, after)
+
+
 def test_gates_behind_gates_are_many_without_end():
     net = Net()
     x = sixth(net, net("Tanh", net.input("x", 1, 4, 6, 2)))

@@ -43,6 +43,53 @@ def test_between_two_convolutions_two_kernels_are_left(pool, hard_swish):
     assert_same(pool, graph, after)
 
 
+def gated(net, *, shape=(1, 1, 1, 4), low=0.0, value="Abs", image=(1, 4, 6, 4)):
+    line = net("AddV2", net(value, net.input("x", *shape)), net.data(0.5))
+    return net("Mul", net("ClipByValue", line, net.data(low), net.data(1.0)), net.input("z", *image))
+
+
+def test_a_gate_has_its_factor_last(pool):
+    net = Net()
+    graph = net.done(y=gated(net))
+    after = recover_hard_swish(graph)
+    assert ops(after) == {"Abs": 1, "AddV2": 1, "Mul": 3, "Relu6": 1}
+    assert_same(pool, graph, after)
+
+
+def test_a_squeeze_and_excitation_block_is_four_kernels(pool):
+    net = Net()
+    x = net.relu(net.conv(net.input("x", 1, 4, 6, 3), (3, 3, 3, 4)))
+    mean = net("AvgPool", x, ksize=[1, 4, 6, 1], strides=[1, 4, 6, 1], padding="VALID", data_format="NHWC")
+    excited = net.conv(net.relu(net.conv(mean, (1, 1, 4, 2))), (1, 1, 2, 4))
+    line = net("AddV2", net("Mul", excited, net.data(0.2)), net.data(0.5))
+    gates = net("ClipByValue", line, net.data(0.0), net.data(1.0))
+    graph = net.done(y=net.conv(net("Mul", x, gates), (1, 1, 4, 5)))
+    after = optimise(graph)
+    assert ops(after) == {"AvgPool": 1, "Conv2D": 1, "Mul": 1, "_FusedConv2D": 3}
+    assert_same(pool, graph, after)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"shape": (1, 4), "image": (1, 4)}, id="rows"),
+        pytest.param({"low": 0.1}, id="not-from-zero"),
+    ],
+)
+def test_what_is_no_gate_of_an_image_stays(changes):
+    net = Net()
+    graph = net.done(y=gated(net, **changes))
+    assert recover_hard_swish(graph).nodes == graph.nodes
+
+
+def test_gates_that_are_an_output_stay():
+    net = Net()
+    line = net("AddV2", net.input("x", 1, 1, 1, 4), net.data(0.5))
+    gates = net("ClipByValue", line, net.data(0.0), net.data(1.0))
+    graph = net.done(y=net("Mul", gates, net.input("z", 1, 4, 6, 4)), gates=gates)
+    assert recover_hard_swish(graph).nodes == graph.nodes
+
+
 NEAR = {
     "factor": lambda net, x: by_relu6(net, x, factor=0.2),
     "term": lambda net, x: by_relu6(net, x, term=2.0),
