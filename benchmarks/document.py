@@ -126,17 +126,24 @@ def _summary(results: Mapping[str, Any]) -> Iterator[str]:
             f"- Conversion: the fastest peer takes {middle:.0f} times our CPU time (median of {len(ratios)} models); "
             f"the least is {least['ratio']:.1f} times, on {least['model']}."
         )
+    peers = ("the peers' graphs", (*PEERS, "official"))
     for runtime, rows in _by(results["executions"], "runtime").items():
-        for name, tools in (("the peers' graphs", (*PEERS, "official")), ("onnxruntime-web", ("onnxruntime-web",))):
-            found = [one["ratio"] for one in rows if one["tool"] in tools and one["ratio"] is not None]
-            if found:
-                yield (
-                    f"- {runtime}: {geometric_mean(found):.2f} of the time of {name} "
-                    f"(geometric mean of {len(found)} comparisons; from {min(found):.2f} to {max(found):.2f})."
-                )
+        yield from _mean_ratio(runtime, rows, *peers)
+        yield from _mean_ratio(runtime, rows, "onnxruntime-web", ("onnxruntime-web",))
+    quick = [one for one in results["executions"] if one["runtime"].startswith(("tfjs-wasm@", "tfjs-webgl@"))]
+    yield from _mean_ratio("wasm and webgl together", quick, *peers)
     worse = slower(results["executions"])
     told = ", ".join(f"{one['model']} on {one['runtime']} ({one['tool']}: {one['ratio']:.2f})" for one in worse)
     yield f"- Slower than another tool beyond noise: {told or 'nowhere'}."
+
+
+def _mean_ratio(where: str, rows: Rows, name: str, tools: Sequence[str]) -> Iterator[str]:
+    found = [one["ratio"] for one in rows if one["tool"] in tools and one["ratio"] is not None]
+    if found:
+        yield (
+            f"- {where}: {geometric_mean(found):.2f} of the time of {name} "
+            f"(geometric mean of {len(found)} comparisons; from {min(found):.2f} to {max(found):.2f})."
+        )
 
 
 def _conversion_table(conversions: Rows) -> Iterator[str]:
