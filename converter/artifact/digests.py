@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 LARGE_BYTES = 4 << 20
+WINDOW_BYTES = 16 << 20  # that are mapped at a time; between windows, a thread waits for others
 
 
 class _Hashed(NamedTuple):
@@ -89,8 +90,13 @@ def _of_small(folder: Path, path: str) -> _Hashed:
 def _of_large(folder: Path, path: str) -> _Hashed:
     file = folder / path
     stamp = stamp_of(file)
-    # in one piece: between pieces, a thread waits for others
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        digest, integrity = sha256(content).hexdigest(), integrity_of(sha384(content))
+    digests = sha256(), sha384()
+    with file.open("rb") as opened:
+        for start in range(0, stamp.size_bytes, WINDOW_BYTES):
+            n_bytes = min(WINDOW_BYTES, stamp.size_bytes - start)
+            with mmap.mmap(opened.fileno(), n_bytes, access=mmap.ACCESS_READ, offset=start) as content:
+                for digest in digests:
+                    digest.update(content)
     sync(file)
-    return _Hashed(stamp, FileEntry(path=path, size_bytes=stamp.size_bytes, sha256=digest, integrity=integrity))
+    hexadecimal, integrity = digests[0].hexdigest(), integrity_of(digests[1])
+    return _Hashed(stamp, FileEntry(path=path, size_bytes=stamp.size_bytes, sha256=hexadecimal, integrity=integrity))
