@@ -4,17 +4,16 @@ import hashlib
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processes import run
 from benchmarks.subjects import CACHE, Subject
 
 HERE = Path(__file__).parent
@@ -130,21 +129,10 @@ def environment_of(peer: str) -> Path:
 def measure(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> _Taken:
     """Run a command to its end, and say what it and all that it started took."""
     with tempfile.TemporaryFile() as output:
-        began = time.monotonic()
-        child = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, preexec_fn=_limit
-        )
-        _, status, usage = os.wait4(child.pid, 0)
-        wall_s = time.monotonic() - began
-        child.returncode = os.waitstatus_to_exitcode(status)
+        taken = run(command, folder=folder, environment=environment, output=output, cpu_limit_s=CPU_LIMIT_S)
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
-    cpu_s = usage.ru_utime + usage.ru_stime
-    return _Taken(wall_s, cpu_s, usage.ru_maxrss * 1024 / 1e6, child.returncode, text)
-
-
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
+    return _Taken(taken.wall_s, taken.cpu_s, taken.peak_bytes / 1e6, taken.status, text)
 
 
 def _by_peer(peer: str, subject: Subject, source: Path) -> Conversion:

@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from benchmarks.processes import run
 
 MB = 1e6
 YARDSTICK = """
@@ -142,17 +143,16 @@ def _chain(file: Path, n_nodes: int) -> None:
     build.save(file, value, ["batch", 16])
 
 
-def run(command: Sequence[str]) -> dict[str, float]:
-    """What a program took; units: seconds, and bytes at the peak, files that it mapped included."""
+def taken(command: Sequence[str]) -> dict[str, float]:
+    """What a program took; units: seconds, and bytes at the peak, files that it mapped included.
+
+    Raises: SystemExit if it fails.
+    """
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    began = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    wall_s = time.perf_counter() - began
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return {"wall_s": wall_s, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_bytes": usage.ru_maxrss * 1024}
+    took = run(command, environment=environment)
+    if took.status:
+        raise SystemExit(f"ended with status {took.status}: {' '.join(command)}")
+    return {"wall_s": took.wall_s, "cpu_s": took.cpu_s, "peak_bytes": took.peak_bytes}
 
 
 def measured(name: str, n_runs: int) -> dict[str, Any]:
@@ -164,12 +164,12 @@ def measured(name: str, n_runs: int) -> dict[str, Any]:
         converting: list[dict[str, float]] = []
         bare: list[dict[str, float]] = []
         for index in range(n_runs):
-            converting.append(run([*command, "--artifacts", str(artifacts), "--version", f"{index}.0.0"]))
+            converting.append(taken([*command, "--artifacts", str(artifacts), "--version", f"{index}.0.0"]))
             files = [file for file in (artifacts / name / f"{index}.0.0").rglob("*") if file.is_file()]
             sizes = [file.stat().st_size for file in files]
             sources = [str(file) for file in Path(folder).glob("*.onnx*")]
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                bare.append(run([sys.executable, "-c", YARDSTICK, json.dumps([sources, sizes]), scratch]))
+                bare.append(taken([sys.executable, "-c", YARDSTICK, json.dumps([sources, sizes]), scratch]))
             for file in files:
                 file.unlink()
         weights_mb = sum(file.stat().st_size for file in Path(folder).glob("*.onnx*")) / MB

@@ -35,7 +35,8 @@ def fold_into_products(graph: Graph) -> Graph:
 
     The affine part of a normalization goes into the weights of queries, keys and values, the factor of an activation
     into the filters behind it; a factor goes through pools, and through a product of two values, on its way. Filters
-    are computed in float64 and stored as float32.
+    are computed in float64 and stored as float32. A RealDiv is by one number: by the deviations of features, weights
+    would differ so much that few bits hold them badly.
     """
     return rewrite(graph, lambda rw: _Folding(rw).visit)
 
@@ -69,8 +70,8 @@ class _Folding:
         for side in (0, 1):
             old, array = node.inputs[side], self.rw.known(node.inputs[1 - side])
             vector = None if array is None else _channels(array, node)
-            if node.op == "RealDiv" and vector is not None:
-                vector = None if side else _inverse(vector)
+            if array is not None and vector is not None and node.op == "RealDiv":
+                vector = None if side or array.size > 1 else _inverse(vector)
             if vector is None or self.rw.known(old) is not None or self.rw.old_type(old) != node.outputs[0]:
                 continue
             before = self._before(old, len(vector))

@@ -146,7 +146,11 @@ def squared(net):
 
 
 def divided_by_nothing(net):
-    return dense(net, net("RealDiv", net.input("x", 2, 2), net.data([1.0, 0.0])))
+    return dense(net, net("RealDiv", net.input("x", 2, 2), net.data(0.0)))
+
+
+def divided_by_deviations(net):
+    return dense(net, net("RealDiv", net.input("x", 2, 2), net.data([1.0, 300.0])))
 
 
 def divisor(net):
@@ -215,7 +219,7 @@ STAYING = [
     read_by_a_sum, read_after_a_reshape, shift_before_padding, shift_before_depthwise, along_another_axis,
     weights_read_twice, weights_on_the_left, turned_weights, a_product_before, a_scaled_product_before,
     reshaped_channels, overflowing, negative_scale_before_a_maximum, shift_before_a_pool, squared, divided_by_nothing,
-    divisor,
+    divided_by_deviations, divisor,
 ]  # fmt: skip
 
 
