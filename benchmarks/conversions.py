@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import run
+from benchmarks.processes import Taken, run
 from benchmarks.subjects import CACHE, Subject
 
 HERE = Path(__file__).parent
@@ -51,16 +51,14 @@ class Conversion:
 
 
 @dataclass(frozen=True)
-class _Taken:
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
-    status: int
+class _Ended:
+    taken: Taken
     output: str
 
     def of(self, tool: str, subject: Subject, source: Path) -> Conversion:
-        error = "" if self.status == 0 else _reason(self.output, self.status)
-        return Conversion(tool, subject.name, source.name, self.wall_s, self.cpu_s, self.peak_mb, error)
+        taken = self.taken
+        error = "" if taken.status == 0 else _reason(self.output, taken.status)
+        return Conversion(tool, subject.name, source.name, taken.wall_s, taken.cpu_s, taken.peak_bytes / 1e6, error)
 
 
 def convert_ours(subject: Subject) -> Conversion:
@@ -71,8 +69,8 @@ def convert_ours(subject: Subject) -> Conversion:
             store = Path(name, str(index))
             command = [COMPAT_EXPORT, "convert", subject.onnx_file, "--name", "model", "--version", "1.0.0"]
             runs.append(measure([*map(str, command), "--artifacts", str(store), "--no-verify", "--quiet"], Path(name)))
-        taken = sorted(runs, key=lambda run: run.cpu_s)[len(runs) // 2]
-        conversion = taken.of("ours", subject, subject.onnx_file)
+        ended = sorted(runs, key=lambda one: one.taken.cpu_s)[len(runs) // 2]
+        conversion = ended.of("ours", subject, subject.onnx_file)
         if not conversion.error:
             _keep(Path(name, "0", "model", "1.0.0", "tfjs"), conversion.folder)
     return conversion
@@ -126,13 +124,12 @@ def environment_of(peer: str) -> Path:
     return folder
 
 
-def measure(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> _Taken:
+def measure(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> _Ended:
     """Run a command to its end, and say what it and all that it started took."""
     with tempfile.TemporaryFile() as output:
         taken = run(command, folder=folder, environment=environment, output=output, cpu_limit_s=CPU_LIMIT_S)
         output.seek(0)
-        text = output.read().decode("utf-8", "replace")
-    return _Taken(taken.wall_s, taken.cpu_s, taken.peak_bytes / 1e6, taken.status, text)
+        return _Ended(taken, output.read().decode("utf-8", "replace"))
 
 
 def _by_peer(peer: str, subject: Subject, source: Path) -> Conversion:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,7 @@ def taken(command: Sequence[str]) -> dict[str, float]:
     took = run(command, environment=environment)
     if took.status:
         raise SystemExit(f"ended with status {took.status}: {' '.join(command)}")
-    return {"wall_s": took.wall_s, "cpu_s": took.cpu_s, "peak_bytes": took.peak_bytes}
+    return asdict(took)
 
 
 def measured(name: str, n_runs: int) -> dict[str, Any]:

@@ -70,10 +70,10 @@ def convert_auto(source: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         options = ["--weights", "auto", "--max-error", MAX_ERROR, "--runtimes", "tfjs-wasm@node"]
         command = [str(COMPAT_EXPORT), "convert", str(source), *options, "--artifacts", folder, "--json"]
-        taken = measure(command, Path(folder))
-    said = _said(taken.output)
+        ended = measure(command, Path(folder))
+    said = _said(ended.output)
     refusal = "{what}; {hint}".format(**said["error"]) if "error" in said else ""
-    return {"refusal": refusal, "trials": said.get("weights", []), "cpu_s": round(taken.cpu_s, 1)}
+    return {"refusal": refusal, "trials": said.get("weights", []), "cpu_s": round(ended.taken.cpu_s, 1)}
 
 
 def _said(output: str) -> Mapping[str, Any]:

@@ -102,11 +102,11 @@ def test_a_model_is_converted_run_in_turn_with_others_and_told(mlp: Subject, tmp
 def test_what_a_process_and_its_children_take_is_measured(tmp_path: Path) -> None:
     script = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'x = bytearray(90_000_000)'], check=True)"
     command = [str(Path(conversions.sys.executable)), "-c", script]
-    taken = measure(command, tmp_path)
-    assert taken.status == 0
-    assert taken.peak_mb > 90
+    ended = measure(command, tmp_path)
+    assert ended.taken.status == 0
+    assert ended.taken.peak_bytes > 90e6
     failed = measure([command[0], "-c", "raise ValueError('it is broken')"], tmp_path)
-    assert failed.status == 1
+    assert failed.taken.status == 1
     assert failed.of("onnx-tf", Subject("m", tmp_path), tmp_path / "m.onnx").error == "ValueError: it is broken"
 
 

@@ -105,21 +105,20 @@ def _mirrored(frames: Frames, filters: np.ndarray) -> _Mirrored | None:
     size = np.abs(seen).max(axis=0)
     bound = np.maximum(_TOLERANCE * size, _NOTHING * size.max())
     is_even, is_odd = (np.all(np.abs(seen - sign * seen[::-1]) <= bound, axis=0) for sign in (1, -1))
-    plan = _Mirrored(frames, first, len(filters) - 1, ())
     for begins_odd in (False, True):
         begin, end = (is_odd, is_even) if begins_odd else (is_even, is_odd)
         n_begin = len(begin) if begin.all() else int(np.argmin(begin))
         if end[n_begin:].all():
-            halves = (seen[:, :n_begin], begins_odd), (seen[:, n_begin:], not begins_odd)
-            blocks = tuple((_half(each, plan.half, odd), odd) for each, odd in halves if each.shape[1])
-            return _Mirrored(frames, first, plan.last, blocks)
+            kinds = (seen[:, :n_begin], begins_odd), (seen[:, n_begin:], not begins_odd)
+            blocks = tuple((_half(bank, odd), odd) for bank, odd in kinds if bank.shape[1])
+            return _Mirrored(frames, first, len(filters) - 1, blocks)
     return None
 
 
-def _half(seen: np.ndarray, half: int, is_odd: bool) -> np.ndarray:
+def _half(seen: np.ndarray, is_odd: bool) -> np.ndarray:
     """The first half of filters; the middle, which is its own mirror image, is added to itself or taken from it."""
     mirrored = seen[::-1]
-    means = (seen - mirrored if is_odd else seen + mirrored)[:half] / 2
+    means = (seen - mirrored if is_odd else seen + mirrored)[: (len(seen) + 1) // 2] / 2
     if len(seen) % 2:
         means[-1] /= 2
     return np.asarray(means, dtype=np.float32)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from converter.tfjs.graph import Graph, Node, Ref
+from converter.tfjs.passes.frames import numbers
 from converter.tfjs.rewrite import Rewrite, rewrite
 
 _MOST_ZEROS = 3  # times as many taps as the filter has, zeros included
@@ -140,7 +141,7 @@ def _plan(rw: Rewrite, node: Node) -> _Part | None:
         return None
     axes = []
     for index in (1, 2):
-        size, stride, before = given[index], _numbers(node, "strides")[index], _before(node, index)
+        size, stride, before = given[index], numbers(node, "strides")[index], _before(node, index)
         total = made[index]
         if not isinstance(size, int) or not isinstance(total, int) or total % stride or before is None:
             return None
@@ -155,13 +156,7 @@ def _plan(rw: Rewrite, node: Node) -> _Part | None:
 def _before(node: Node, index: int) -> int | None:
     if node.attrs.get("padding") == "VALID":
         return 0
-    return _numbers(node, "explicit_paddings")[2 * index] if node.attrs.get("padding") == "EXPLICIT" else None
-
-
-def _numbers(node: Node, name: str) -> list[int]:
-    value = node.attrs[name]
-    assert isinstance(value, list)
-    return [int(one) for one in value if isinstance(one, int)]
+    return numbers(node, "explicit_paddings")[2 * index] if node.attrs.get("padding") == "EXPLICIT" else None
 
 
 def _rows(part: _Part) -> list[np.ndarray]:

@@ -25,12 +25,16 @@ def scale_by_convolution(graph: Graph) -> Graph:
 
     A number that is added to a value which others read as well, and limited, is the shift of such a convolution.
     """
-    return rewrite(graph, lambda rw: lambda node: _scale(rw, node) or _shift(rw, node), only=("AddV2", "Mul"))
+    return rewrite(graph, lambda rw: lambda node: _convolve(rw, node), only=("AddV2", "Mul"))
+
+
+def _convolve(rw: Rewrite, node: Node) -> bool:
+    return _scale(rw, node) if node.op == "Mul" else node.op == "AddV2" and _shift(rw, node)
 
 
 def _shift(rw: Rewrite, node: Node) -> bool:
     readers = rw.readers(Ref(node.name))
-    if node.op != "AddV2" or len(readers) != 1 or readers[0].op not in _LIMITS:
+    if len(readers) != 1 or readers[0].op not in _LIMITS:
         return False
     depth = (node.outputs[0].shape or (None,))[-1]
     for side in (0, 1):
@@ -46,7 +50,7 @@ def _shift(rw: Rewrite, node: Node) -> bool:
 
 
 def _scale(rw: Rewrite, node: Node) -> bool:
-    for side in (0, 1) if node.op == "Mul" else ():
+    for side in (0, 1):
         factors, image = rw.known(node.inputs[side]), node.inputs[1 - side]
         if factors is None or not _is_vector_for(factors, node) or rw.old_type(image) != node.outputs[0]:
             continue
@@ -54,13 +58,7 @@ def _scale(rw: Rewrite, node: Node) -> bool:
         if len(readers) != 1 or not _is_shift(rw, readers[0], node):
             return False
         filters = rw.data(factors.reshape(1, 1, -1, 1), name=f"{node.inputs[side].node}/filter")
-        return rw.put(
-            node,
-            "DepthwiseConv2dNative",
-            rw.value(image),
-            filters,
-            **_BY_PLACES,
-        )
+        return rw.put(node, "DepthwiseConv2dNative", rw.value(image), filters, **_BY_PLACES)
     return False
 
 
