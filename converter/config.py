@@ -55,11 +55,18 @@ class TensorSpec(_Strict):
 
 
 class ModelSection(_Strict):
-    """Where the weights are, and the code that gives them a network."""
+    """Where the weights are, and the code that gives them a network.
+
+    `state_key` is the dotted path of the state dict in a checkpoint that holds several. `ignore_keys` are patterns of
+    entries to leave out, `allow_missing` of tensors that the state dict may lack; `*` stands for any text.
+    """
 
     checkpoint: Path | None = None
     factory: str | None = None
     kwargs: dict[str, Any] = {}
+    state_key: str | None = None
+    ignore_keys: tuple[str, ...] = ()
+    allow_missing: tuple[str, ...] = ()
 
 
 class ExportSection(_Strict):

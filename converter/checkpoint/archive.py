@@ -11,7 +11,7 @@ from converter.checkpoint.quiet import first_line
 from converter.errors import CheckpointError
 from converter.fileio import CHUNK_BYTES
 
-Format = Literal["state-dict", "safetensors", "pt2"]
+Format = Literal["state-dict", "safetensors", "pt2", "sharded"]
 
 SAVE_A_STATE_DICT = 'load it where its code is and save the weights alone: torch.save(model.state_dict(), "model.pth")'
 

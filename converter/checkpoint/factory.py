@@ -19,15 +19,17 @@ SPELLING = "write it as package.module:Name or path/file.py:Name"
 
 
 def resolve_factory(spec: str, root: Path) -> Callable[..., nn.Module]:
-    """The class or function that a spec names; a file is looked for in `root`, then in the working directory.
+    """Return the class or function that a spec names; a file is looked for in `root`, then in the working directory.
+
+    The folders searched stay importable, because a network may import modules when it is built or runs.
 
     Raises: CheckpointError if there is no such file, module or name, or if importing it fails.
     """
     place, _, name = spec.rpartition(":")
     if not place or not name.replace(".", "_").isidentifier():
         raise CheckpointError(f"{spec!r} names no factory", where="factory", hint=SPELLING)
-    with _importable(root, Path.cwd()):
-        module = _from_file(place, root) if place.endswith(".py") else _from_package(place)
+    _make_importable(root, Path.cwd())
+    module = _from_file(place, root) if place.endswith(".py") else _from_package(place)
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
@@ -69,14 +71,8 @@ def build(factory: Callable[..., nn.Module], kwargs: Mapping[str, Any]) -> nn.Mo
     return network
 
 
-@contextlib.contextmanager
-def _importable(*folders: Path) -> Iterator[None]:
-    before = list(sys.path)
-    sys.path.extend(str(folder) for folder in folders)
-    try:
-        yield
-    finally:
-        sys.path[:] = before
+def _make_importable(*folders: Path) -> None:
+    sys.path.extend(folder for folder in dict.fromkeys(map(str, folders)) if folder not in sys.path)
 
 
 def _from_file(place: str, root: Path) -> ModuleType:
@@ -91,7 +87,8 @@ def _from_file(place: str, root: Path) -> ModuleType:
         raise CheckpointError("can't be imported", where=f"factory {place}", hint=SPELLING)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickling look their module up by name
-    with _importable(file.parent), _import_errors(place):
+    _make_importable(file.parent)
+    with _import_errors(place):
         spec.loader.exec_module(module)
     return module
 

@@ -1,8 +1,7 @@
-"""One call from a path to a module."""
+"""Load a module from the path of its checkpoint."""
 
-import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,47 @@ from torch import nn
 
 from converter.checkpoint.archive import Format, recognise
 from converter.checkpoint.factory import build
+from converter.checkpoint.files import (
+    HUGGING_FACE_CONFIG,
+    INDEX_SUFFIX,
+    CheckpointFile,
+    combined_sha256,
+    read_file,
+    read_shards,
+    weights_path,
+)
+from converter.checkpoint.fit import KeyRules, fit
+from converter.checkpoint.hugging_face import module_of_folder
 from converter.checkpoint.program import module_from_pt2
-from converter.checkpoint.state_dict import fit, read_state_dict
+from converter.checkpoint.state_dict import StateDict, read_state_dict
+from converter.config import TensorSpec
 from converter.errors import CheckpointError, ConfigError
 
 
 @dataclass(frozen=True)
 class LoadedCheckpoint:
-    """A network in eval mode on the CPU, and the digest of the very bytes that its weights came from."""
+    """A network in eval mode on the CPU, and the digest of the very bytes that its weights came from.
+
+    `inputs` are those that an exported program declares; `notes` say what was chosen, renamed and left out.
+    """
 
     module: nn.Module
     sha256: str
     format: Format
     size_bytes: int
+    inputs: tuple[TensorSpec, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StateOptions:
+    """The state dict to take from a checkpoint that holds several, and the rules for its names."""
+
+    state_key: str | None = None
+    rules: KeyRules = field(default_factory=KeyRules)
+
+
+Loaded = tuple[LoadedCheckpoint, Mapping[str, torch.Tensor]]  # the network, and the tensors that must be finite
 
 
 def load_module(
@@ -31,53 +58,98 @@ def load_module(
     factory: Callable[..., nn.Module] | None,
     kwargs: Mapping[str, Any] | None = None,
     *,
+    options: StateOptions | None = None,
     allow_nonfinite: bool = False,
 ) -> LoadedCheckpoint:
-    """The network of a `.pth`, `.pt` or `.safetensors` state dict (built by `factory(**kwargs)`), or of a `.pt2`.
+    """Load the network of a checkpoint.
 
-    Raises: CheckpointError if the file can't be read safely, its weights don't fit the network or aren't finite;
+    A state dict (`.pth`, `.pt`, `.ckpt`, `.bin`, `.safetensors`, or an index of shards) is loaded into what
+    `factory(**kwargs)` builds, a `.pt2` brings its own network, and transformers builds that of a folder of Hugging
+    Face without a factory.
+
+    Raises: CheckpointError if a file can't be read safely, its weights don't fit the network or aren't finite;
             ConfigError if a state dict comes without a factory, or a `.pt2` with one.
     """
-    where = str(path)
-    data = _read(path)
-    sha256 = hashlib.sha256(data).hexdigest()
-    kind = recognise(data, path.suffix, where)
+    options = options or StateOptions()
+    file = read_file(weights_path(path))
+    kind = _kind(file)
     if kind == "pt2":
-        if factory is not None:
-            raise ConfigError(
-                "an exported program brings its own network", where=where, hint="drop model.factory (--factory)"
-            )
-        module, weights = module_from_pt2(data, where)
+        loaded, weights = _from_program(file, factory)
+    elif factory is None and path.is_dir() and (path / HUGGING_FACE_CONFIG).exists():
+        loaded, weights = _from_hugging_face(path, file, kind, options)
+    elif factory is None:
+        raise ConfigError(
+            "holds weights only; the code of the network is missing",
+            where=str(path),
+            hint="set model.factory, or give --factory path/file.py:Class",
+        )
     else:
-        if factory is None:
-            raise ConfigError(
-                "holds weights only; the code of the network is missing",
-                where=where,
-                hint="set model.factory, or give --factory path/file.py:Class",
-            )
-        state = read_state_dict(data, kind, where)
-        module = build(factory, kwargs or {}).cpu()
-        fit(module, state, where)
-        weights = {name: tensor for name, tensor in module.state_dict().items() if isinstance(tensor, torch.Tensor)}
-        module.eval()
+        loaded, weights = _from_state(path, file, kind, build(factory, kwargs or {}).cpu(), options)
     if not allow_nonfinite:
-        _check_finite(weights, where)
-    return LoadedCheckpoint(module, sha256, kind, len(data))
+        _check_finite(weights, str(path))
+    return loaded
 
 
-def _read(path: Path) -> bytes:
+def _kind(file: CheckpointFile) -> Format:
+    if file.path.name.endswith(INDEX_SUFFIX):
+        return "sharded"
+    return recognise(file.data, file.path.suffix, str(file.path))
+
+
+def _from_program(file: CheckpointFile, factory: Callable[..., nn.Module] | None) -> Loaded:
+    where = str(file.path)
+    if factory is not None:
+        raise ConfigError(
+            "an exported program brings its own network", where=where, hint="drop model.factory (--factory)"
+        )
+    module, weights, inputs = module_from_pt2(file.data, where)
+    return LoadedCheckpoint(module, file.sha256, "pt2", len(file.data), inputs), weights
+
+
+def _from_state(path: Path, file: CheckpointFile, kind: Format, module: nn.Module, options: StateOptions) -> Loaded:
     where = str(path)
-    if path.is_dir():
-        raise CheckpointError("is a folder, not a checkpoint", where=where, hint="give the file inside it")
-    if path.exists() and not path.is_file():
-        raise CheckpointError("is not a regular file", where=where, hint="give a file")
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise CheckpointError("no such file", where=where, hint="check the path") from error
-    except (OSError, MemoryError) as error:
-        reason = getattr(error, "strerror", None) or "not enough memory"
-        raise CheckpointError(f"can't be read: {reason}", where=where, hint="check the file") from error
+    digests, size_bytes = [(file.path.name, file.sha256)], len(file.data)
+    if kind == "sharded":
+        entries: dict[str, Any] = {}
+        for shard, names in read_shards(file):
+            entries |= _entries_of_shard(shard, names)
+            digests.append((shard.path.name, shard.sha256))
+            size_bytes += len(shard.data)
+        state = StateDict(entries, (f"{len(digests) - 1} shards",))
+    else:
+        state = read_state_dict(file.data, kind, where, options.state_key)
+    notes = (*state.notes, *fit(module, state, where, options.rules))
+    module.eval()
+    return LoadedCheckpoint(module, combined_sha256(digests), kind, size_bytes, (), notes), _tensors(module)
+
+
+def _entries_of_shard(shard: CheckpointFile, names: list[str]) -> Mapping[str, Any]:
+    where = str(shard.path)
+    entries = read_state_dict(shard.data, recognise(shard.data, shard.path.suffix, where), where).entries
+    if difference := sorted(entries.keys() ^ set(names)):
+        raise CheckpointError(
+            f"its tensors are not those that the index names: {difference[0]!r} is in only one of the two",
+            where=where,
+            hint="save the checkpoint again, all files at once",
+        )
+    return entries
+
+
+def _from_hugging_face(folder: Path, file: CheckpointFile, kind: Format, options: StateOptions) -> Loaded:
+    config = read_file(folder / HUGGING_FACE_CONFIG)
+    files = [config, file]
+    if kind == "sharded":
+        files += [shard for shard, _ in read_shards(file)]
+        for shard in files[2:]:
+            recognise(shard.data, shard.path.suffix, str(shard.path))
+    digest = combined_sha256([(one.path.name, one.sha256) for one in files])
+    size_bytes = sum(len(one.data) for one in files)
+    module, notes = module_of_folder(folder, options.rules)
+    return LoadedCheckpoint(module.eval(), digest, kind, size_bytes, (), notes), _tensors(module)
+
+
+def _tensors(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)}
 
 
 def _check_finite(weights: Mapping[str, torch.Tensor], where: str) -> None:

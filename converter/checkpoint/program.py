@@ -9,12 +9,14 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
 
 from converter.checkpoint.quiet import first_line, torch_is_quiet
+from converter.config import InputDType, TensorSpec
+from converter.dtypes import BY_NAME
 from converter.errors import CheckpointError, UnsupportedError
 
 GRAPH = "models/model.json"
@@ -50,8 +52,13 @@ NEEDS_PICKLE = frozenset({"as_custom_obj", "custom_obj", "as_operator"})
 TRAINING_FLAG = {"dropout.default": 2, "native_dropout.default": 2, "batch_norm.default": 5}
 
 
-def module_from_pt2(data: bytes, where: str) -> tuple[nn.Module, Mapping[str, torch.Tensor]]:
-    """The network of an exported program whose zip entries are known to be honest, and its weights.
+Program = tuple[nn.Module, Mapping[str, torch.Tensor], tuple[TensorSpec, ...]]
+
+
+def module_from_pt2(data: bytes, where: str) -> Program:
+    """Return the network of an exported program whose zip entries are known to be honest, its weights and its inputs.
+
+    Inputs are empty where they are not all tensors.
 
     Raises: CheckpointError if it is damaged, or would need unpickling or evaluation to load.
     Source: torch/export/pt2_archive/_package.py and torch/_export/serde/serialize.py, torch 2.13.
@@ -60,7 +67,7 @@ def module_from_pt2(data: bytes, where: str) -> tuple[nn.Module, Mapping[str, to
         with torch_is_quiet():
             program = torch.export.load(_rebuilt(_entries(data)))
             _check_trained(program)
-            return program.module(check_guards=False), program.state_dict
+            return program.module(check_guards=False), program.state_dict, _inputs(program)
     except (CheckpointError, UnsupportedError) as error:
         error.where = where
         raise
@@ -201,3 +208,28 @@ def _check_trained(program: torch.export.ExportedProgram) -> None:
         flag = TRAINING_FLAG.get(str(node.target).removeprefix("aten."))
         if flag is not None and len(node.args) > flag and node.args[flag] is True:
             raise CheckpointError(f"was exported in training mode ({node.name} is active)", hint=HINT)
+
+
+def _inputs(program: torch.export.ExportedProgram) -> tuple[TensorSpec, ...]:
+    values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
+    names = [name for name in program.graph_signature.user_inputs if isinstance(name, str)]
+    tensors = {name: values[name] for name in names if isinstance(values.get(name), torch.Tensor)}
+    are_known = all(_dtype(value) in get_args(InputDType) for value in tensors.values())
+    if len(tensors) != len(program.graph_signature.user_inputs) or not are_known:
+        return ()
+    symbols: dict[str, str] = {}
+    return tuple(_spec(name, value, symbols) for name, value in tensors.items())
+
+
+def _dtype(value: torch.Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def _spec(name: str, value: torch.Tensor, symbols: dict[str, str]) -> TensorSpec:
+    shape = [
+        int(size) if isinstance(size, int) else symbols.setdefault(str(size), f"{name}_dim_{axis}")
+        for axis, size in enumerate(value.shape)
+    ]
+    dtype = _dtype(value)
+    low = -1.0 if BY_NAME[dtype].is_float else 0.0  # an integer input is most often an index
+    return TensorSpec.model_validate({"name": name, "dtype": dtype, "shape": shape, "low": low, "high": 1.0})

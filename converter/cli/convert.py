@@ -1,6 +1,5 @@
 """`compat-export convert`."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +31,7 @@ from converter.cli.proof_options import (
     batches_from_list,
     sizes_from_texts,
 )
+from converter.cli.sources import settings_of
 from converter.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,10 +43,6 @@ if TYPE_CHECKING:
     from converter.pipeline.convert import ConvertOutcome
     from converter.pipeline.encode_choice import Trial
 
-CONFIGS = {".yaml", ".yml"}
-NEEDS_FACTORY = {".pth", ".pt", ".safetensors"}
-MODELS = {*NEEDS_FACTORY, ".pt2", ".onnx"}
-
 MODEL, EXPORT = "Model", "Artifact"
 
 
@@ -55,7 +51,9 @@ def convert(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="SOURCE", help="A config (.yaml), a checkpoint (.pth, .pt, .safetensors, .pt2), or a .onnx model."
+            metavar="SOURCE",
+            help="A config (.yaml), a checkpoint (.pth, .pt, .ckpt, .bin, .safetensors, .pt2), an index of shards "
+            "(.index.json), a folder of Hugging Face, or a .onnx model.",
         ),
     ],
     factory: Annotated[
@@ -68,6 +66,30 @@ def convert(
     ] = None,
     kwargs: Annotated[
         str | None, typer.Option(metavar="JSON", help="Keyword arguments of the factory.", rich_help_panel=MODEL)
+    ] = None,
+    state_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Where the state dict is in a checkpoint that holds several: params_ema, or a dotted path.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    ignore_keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Entries of the state dict to leave out, such as 'criterion.*'. Repeatable.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    allow_missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Tensors of the network that the state dict may lack; they keep their initial value. Repeatable.",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     inputs: Annotated[
         list[str] | None,
@@ -189,6 +211,8 @@ def convert(
       compat-export convert model.onnx --engine both
       compat-export convert model.onnx --input-layout nhwc
       compat-export convert model.pth --factory net.py:Net --input x=batch,3,32,32:float32
+      compat-export convert last.ckpt --factory net.py:Net --ignore-keys 'criterion.*' --input x=batch,8
+      compat-export convert bert-folder --input input_ids=batch,seq:int64:0..999
     """
     flags = _given(
         {
@@ -200,6 +224,9 @@ def convert(
             "without_passes": without_passes or None,
             "model.factory": factory,
             "model.kwargs": None if kwargs is None else object_from_json(kwargs, "--kwargs"),
+            "model.state_key": state_key,
+            "model.ignore_keys": ignore_keys or None,
+            "model.allow_missing": allow_missing or None,
             "inputs": [input_from_text(text) for text in inputs or ()] or None,
             "outputs": outputs or None,
             "input_layout": input_layout,
@@ -229,7 +256,7 @@ def convert(
 
 
 def _run(console: Console, source: Path, flags: dict[str, Any], bump: "Part | None", **how: Any) -> Result:
-    config, from_source = _settings_of(source, flags)
+    config, from_source = settings_of(source, flags)
     from converter.config import resolve
 
     resolved = resolve(config, from_source | flags)
@@ -256,30 +283,6 @@ def _part(bump: str | None, version: str | None) -> "Part | None":
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:
     return {path: value for path, value in flags.items() if value is not None}
-
-
-def _settings_of(source: Path, flags: dict[str, Any]) -> tuple[Path | None, dict[str, Any]]:
-    """The config file that a source is, or the settings that stand for one."""
-    kind = source.suffix.lower()
-    if kind in CONFIGS:
-        return source, {}
-    if kind not in MODELS:
-        raise ConfigError(
-            f"{kind or 'a file without a suffix'} is no kind of source",
-            where=str(source),
-            hint=f"give one of {', '.join(sorted(CONFIGS | MODELS))}",
-        )
-    if kind in NEEDS_FACTORY and "model.factory" not in flags:
-        raise ConfigError(
-            "a state dict holds weights only, not the network they belong to",
-            where=str(source),
-            hint="name the code that builds it: --factory net.py:Net",
-        )
-    return None, {"name": _name_from(source), "model.checkpoint": source}
-
-
-def _name_from(source: Path) -> str:
-    return re.sub(r"[^a-z0-9._-]+", "-", source.stem.lower()).lstrip("._-")
 
 
 def _document(outcome: "ConvertOutcome") -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _from_onnx(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
 
 
 def _from_checkpoint(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
-    from converter.checkpoint import load_module, resolve_factory
+    from converter.checkpoint import KeyRules, StateOptions, load_module, resolve_factory
     from converter.training.network import OUTPUT, input_spec, reference_factory
 
     config = resolved.config
@@ -94,8 +94,10 @@ def _from_checkpoint(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source
     if config.features:
         inputs, outputs = inputs or (input_spec(config),), outputs or (OUTPUT,)
     emit(StepStarted("read"))
-    checkpoint = load_module(path, factory, kwargs)
-    emit(StepFinished("read", f"{path.name}, sha256 {checkpoint.sha256[:12]}"))
+    rules = KeyRules(config.model.ignore_keys, config.model.allow_missing)
+    checkpoint = load_module(path, factory, kwargs, options=StateOptions(config.model.state_key, rules))
+    emit(StepFinished("read", "; ".join([f"{path.name}, sha256 {checkpoint.sha256[:12]}", *checkpoint.notes])))
+    inputs = inputs or checkpoint.inputs
     if not inputs:
         raise ConfigError(
             "a PyTorch model doesn't say what its inputs are",

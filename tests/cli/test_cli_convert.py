@@ -154,8 +154,8 @@ def test_recorded_time_comes_from_the_environment(cli: Cli, mlp: Path, monkeypat
 @pytest.mark.parametrize(
     ("arguments", "code", "what"),
     [
-        pytest.param(["m.h5"], 2, ".h5 is no kind of source", id="suffix"),
-        pytest.param(["model"], 2, "a file without a suffix is no kind of source", id="no-suffix"),
+        pytest.param(["m.h5"], 2, "cannot convert m.h5: expected .pth, .pt, .ckpt", id="suffix"),
+        pytest.param(["model"], 2, "cannot convert model: expected .pth", id="no-suffix"),
         pytest.param(["m.pth"], 2, "a state dict holds weights only", id="no-factory"),
         pytest.param(["m.onnx", "--kwargs", "[]"], 2, "not a JSON object", id="kwargs"),
         pytest.param(["m.onnx", "--input", "x"], 2, "is not NAME=DIMS", id="input"),
@@ -169,19 +169,31 @@ def test_recorded_time_comes_from_the_environment(cli: Cli, mlp: Path, monkeypat
         pytest.param(["m.onnx", "--also", "tflite"], 2, "also.0: ", id="also"),
         pytest.param(["m.onnx", "--engine", "onnx-tf", "--also", "layers"], 2, "makes no Layers", id="engine-layers"),
         pytest.param(["m.onnx", "--engine", "onnx-tf", "--weights", "uint8"], 2, "weights need", id="engine-weights"),
-        pytest.param(["m.onnx"], 3, "m.onnx", id="missing-onnx"),
         pytest.param(["m.pth", "--factory", "no.where:Net"], 3, "no.where", id="missing-factory"),
-        pytest.param(["m.yaml"], 2, "can't be read", id="missing-config"),
     ],
 )
 def test_wrong_arguments(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, what: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    source = tmp_path / arguments[0]
+    source.touch()
     run = cli("convert", *arguments)
     assert (run.code, run.out) == (code, "")
     assert what in run.err
     assert "hint: " in run.err
+    assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize(("name", "code"), [("m.onnx", 3), ("m.pth", 3), ("m.h5", 3), ("folder", 3), ("m.yaml", 2)])
+def test_a_missing_source_is_reported_before_anything_else(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = cli("convert", name, "--version", "1")
+    assert (run.code, run.out) == (code, "")
+    assert "no such file" in run.err
+    assert f"where: {name}" in run.err
     assert list(tmp_path.iterdir()) == []
 
 

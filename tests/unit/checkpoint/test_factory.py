@@ -1,6 +1,8 @@
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from converter.checkpoint import resolve_factory
@@ -49,12 +51,30 @@ def test_a_nested_name_and_an_installed_module(root: Path) -> None:
     assert resolve_factory("torch.nn:Linear", root) is nn.Linear
 
 
-def test_importing_leaves_the_search_path_alone(root: Path) -> None:
-    import sys
+def test_a_network_may_import_its_neighbours_when_it_is_built_and_runs(root: Path) -> None:
+    (root / "late_width.py").write_text("N_OUT = 5\n")
+    (root / "late_scale.py").write_text("SCALE = 3\n")
+    (root / "late.py").write_text(
+        "from torch import nn\n"
+        "class Late(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        from late_width import N_OUT\n"
+        "        self.fc = nn.Linear(2, N_OUT)\n"
+        "    def forward(self, x):\n"
+        "        from late_scale import SCALE\n"
+        "        return self.fc(x) * SCALE\n"
+    )
+    network = build(resolve_factory("late.py:Late", root), {})
+    assert network(torch.ones(1, 2)).shape == (1, 5)
 
+
+def test_folders_of_networks_come_after_installed_packages(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
     before = list(sys.path)
     resolve_factory("nets.py:Small", root)
-    assert sys.path == before
+    assert sys.path[: len(before)] == before
+    assert str(root) in sys.path[len(before) :]
 
 
 @pytest.mark.parametrize(

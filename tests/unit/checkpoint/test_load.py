@@ -146,8 +146,8 @@ def test_a_state_dict_needs_a_factory(tmp_path: Path, state: dict[str, Tensor]) 
     ("content", "complaint"),
     [
         pytest.param({}, "an empty state dict", id="empty"),
-        pytest.param([1, 2], "holds a list, no state dict", id="list"),
-        pytest.param(torch.ones(2), "holds a Tensor, no state dict", id="tensor"),
+        pytest.param([1, 2], "holds a list, not a state dict", id="list"),
+        pytest.param(torch.ones(2), "holds a Tensor, not a state dict", id="tensor"),
         pytest.param({"epoch": 3, "weights": {"a": 1}}, "epoch: int, weights: dict", id="unknown-key"),
         pytest.param({"state_dict": {}}, "an empty state dict", id="nested-empty"),
         pytest.param({3: torch.ones(2)}, "a tensor's name is 3", id="name-is-a-number"),

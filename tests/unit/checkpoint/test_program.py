@@ -79,6 +79,34 @@ def test_a_program_is_recognised_whatever_its_suffix(pt2: Path, tmp_path: Path) 
     assert load_module(tmp_path / "net.pt", None).format == "pt2"
 
 
+class Two(nn.Module):
+    def forward(self, audio: Tensor, ids: Tensor) -> Tensor:
+        return audio.sum(-1) + ids
+
+
+def test_a_program_declares_its_inputs(tmp_path: Path) -> None:
+    batch = torch.export.Dim("batch")
+    example = (torch.rand(3, 4), torch.arange(3))
+    with torch_is_quiet():
+        program = torch.export.export(Two(), example, dynamic_shapes=({0: batch}, {0: batch}))
+        torch.export.save(program, tmp_path / "two.pt2")
+    audio, ids = load_module(tmp_path / "two.pt2", None).inputs
+    assert (audio.name, audio.dtype, audio.shape) == ("audio", "float32", ("audio_dim_0", 4))
+    assert (ids.name, ids.dtype, ids.shape) == ("ids", "int64", ("audio_dim_0",))
+    assert ids.low == 0
+
+
+def test_a_program_with_inputs_in_a_dictionary_declares_none(tmp_path: Path) -> None:
+    class Nested(nn.Module):
+        def forward(self, both: dict[str, Tensor], flag: bool) -> Tensor:
+            return both["a"] + both["b"]
+
+    with torch_is_quiet():
+        program = torch.export.export(Nested(), ({"a": torch.rand(2), "b": torch.rand(2)}, True))
+        torch.export.save(program, tmp_path / "nested.pt2")
+    assert load_module(tmp_path / "nested.pt2", None).inputs == ()
+
+
 def test_a_program_takes_no_factory(pt2: Path) -> None:
     with pytest.raises(ConfigError, match="brings its own network"):
         load_module(pt2, Net)
