@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from converter.dtypes import dtype_of
 from converter.errors import InternalError
 from converter.tfjs.builder import Builder, const_node
+from converter.tfjs.discontinuity import CALLS, nodes_before_discontinuity
 from converter.tfjs.graph import Attr, FunctionName, Graph, NameAllocator, Node, Ref, Shape, TensorType, merge_shapes
 from converter.tfjs.infer import infer
 from converter.tfjs.optable import OPTABLE, check_node
-
-_CALLS = ("StatelessIf", "StatelessWhile")  # their types are those of the functions
 
 Rule = Callable[[Node], bool]
 """Called for each node in topological order; False leaves the node to be copied as it is."""
@@ -26,8 +26,9 @@ class Rewrite:
     when they are read, those read as parameters apart from those read as data.
     """
 
-    def __init__(self, source: Graph, names: NameAllocator) -> None:
+    def __init__(self, source: Graph, names: NameAllocator, *, is_function: bool = False) -> None:
         self.source = source
+        self._is_function = is_function
         self.graph = Graph(metadata=dict(source.metadata))
         self.builder = Builder(self.graph, names)
         self.live = _live_nodes(source)
@@ -55,6 +56,18 @@ class Rewrite:
     def readers(self, old: Ref) -> list[Node]:
         """The nodes that read an old value, once for each operand."""
         return self._readers.get(old, [])
+
+    def must_stay_exact(self, node: Node) -> bool:
+        """Return whether what a node of the source computes reaches a discontinuous operation, unsummed.
+
+        A rule may compute it in another way only if that rounds nothing differently.
+        """
+        return node.name in self._before_discontinuity
+
+    @cached_property
+    def _before_discontinuity(self) -> frozenset[str]:
+        returned = [ref.node for ref in self.source.outputs.values()] if self._is_function else []
+        return nodes_before_discontinuity(self.source, self.live, returned=returned)
 
     def value(self, old: Ref) -> Ref:
         """The new value, as data, that an old one became."""
@@ -126,7 +139,7 @@ class Rewrite:
     def copy(self, node: Node) -> bool:
         """Take a node over as it is, with its operands replaced."""
         operands, types = self.operands(node), node.outputs
-        if node.op not in _CALLS and self._knows_more(node, operands):
+        if node.op not in CALLS and self._knows_more(node, operands):
             types = self._infer(node.op, operands, node.attrs)
         is_same = operands == node.inputs and types is node.outputs
         self.graph.add(node if is_same else Node(node.name, node.op, operands, node.attrs, types))
@@ -194,14 +207,14 @@ def rewrite(graph: Graph, make_rule: Callable[[Rewrite], Rule], *, only: Collect
     if only and not any(node.op in only for _, one in graph.walk() for node in one.nodes.values()):
         return graph
     names = NameAllocator(name for _, one in graph.walk() for name in one.nodes)
-    result = _rewrite_one(graph, names, make_rule)
+    result = _rewrite_one(Rewrite(graph, names), make_rule)
     for name in _reachable_functions(graph):
-        result.functions[name] = _rewrite_one(graph.functions[name], names, make_rule)
+        result.functions[name] = _rewrite_one(Rewrite(graph.functions[name], names, is_function=True), make_rule)
     return result
 
 
-def _rewrite_one(source: Graph, names: NameAllocator, make_rule: Callable[[Rewrite], Rule]) -> Graph:
-    rw = Rewrite(source, names)
+def _rewrite_one(rw: Rewrite, make_rule: Callable[[Rewrite], Rule]) -> Graph:
+    source = rw.source
     for name in source.inputs.values():
         rw.copy(source.nodes[name])
     rw.graph.inputs = dict(source.inputs)

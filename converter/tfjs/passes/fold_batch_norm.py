@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from converter.tfjs.discontinuity import are_powers_of_two
 from converter.tfjs.graph import Attr, Graph, Node, Ref
 from converter.tfjs.rewrite import Rewrite, rewrite
 
@@ -97,7 +98,9 @@ class _Folding:
             with np.errstate(all="ignore"):
                 step = None if vector is None else _STEPS[node.op](vector, side)
                 folded = None if step is None else affine.then(*step, node)
-            if folded is not None and self._is_sound(folded, affine):
+            if step is None or folded is None or not self._is_sound(folded, affine):
+                continue
+            if not self.rw.must_stay_exact(node) or _is_exact(affine, *step):
                 return self._keep(folded)
         return self._keep_given(node)
 
@@ -204,6 +207,11 @@ def _spread(affine: Affine) -> list[Affine]:
     ends = np.cumsum([len(part.scale) for part in affine.producer.parts])[:-1]
     pieces = zip(affine.producer.parts, np.split(affine.scale, ends), np.split(affine.shift, ends), strict=True)
     return [part.then(scale, shift, part.node) for part, scale, shift in pieces]
+
+
+def _is_exact(affine: Affine, scale: np.ndarray, shift: np.ndarray) -> bool:
+    """Return whether one more step gives the same float32 values when it is folded."""
+    return are_powers_of_two(scale) and not (affine.shift.any() and shift.any())
 
 
 def _is_neutral(affine: Affine) -> bool:

@@ -165,7 +165,7 @@ class _Folding:
 
     def _takes(self, node: Node, old: Ref, shifts: bool) -> bool:
         """Whether a node is a product of a value with a constant that nothing else reads."""
-        if node.op not in _PRODUCTS or node.inputs[0] != old or self.rw.known(node.inputs[_FILTER]) is None:
+        if node.op not in _PRODUCTS or node.inputs[0] != old or self.rw.must_stay_exact(node):
             return False
         filters = self.rw.known(node.inputs[_FILTER])
         if filters is None or filters.dtype != np.float32 or len(self.rw.readers(node.inputs[_FILTER])) != 1:

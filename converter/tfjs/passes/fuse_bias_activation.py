@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from converter.tfjs.discontinuity import are_integers
 from converter.tfjs.graph import Attr, Graph, Node, Ref
 from converter.tfjs.rewrite import Rewrite, rewrite
 
@@ -20,6 +21,7 @@ _ATTRS = {
     "FusedDepthwiseConv2dNative": ("strides", "padding", "explicit_paddings", "data_format", "dilations"),
     "_FusedMatMul": ("transpose_a", "transpose_b"),
 }
+_LARGEST_WEIGHT, _LARGEST_BIAS = 2**9, 2**23  # of a product of integers in float32
 _RENAMED = {"adj_x": "transpose_a", "adj_y": "transpose_b"}
 
 
@@ -81,6 +83,8 @@ class _Fusing:
             array = self.rw.known(other)
             if product is None or product.bias is not None or array is None:
                 continue
+            if self.rw.must_stay_exact(node) and not self._adds_integers(product, array):
+                continue
             depth = _depth(product.node) or 0
             if array.shape == (depth,):
                 return self._keep(replace(product, bias=other, last=node))
@@ -91,6 +95,14 @@ class _Fusing:
             ):
                 return self._keep(replace(product, bias=array.reshape(depth), last=node))
         return False
+
+    def _adds_integers(self, product: _Product, bias: np.ndarray) -> bool:
+        """Return whether it makes no difference that a kernel starts its sums with the bias.
+
+        It does not for 8-bit integers whose sums stay below 2 ** 24, as those of quantized models do.
+        """
+        filters = self.rw.known(product.node.inputs[1])
+        return filters is not None and are_integers(filters, _LARGEST_WEIGHT) and are_integers(bias, _LARGEST_BIAS)
 
     def _join(self, node: Node) -> bool:
         """Products side by side in the channels: what activates them all activates each."""

@@ -118,6 +118,8 @@ def _lift_both(rw: Rewrite, node: Node) -> bool:
 def _lift_over_product(rw: Rewrite, node: Node, side: int) -> bool:
     if node.op not in _SCALING or (node.op == "RealDiv" and side == 1) or rw.known(node.inputs[side]) is not None:
         return False
+    if rw.must_stay_exact(node):
+        return False
     product = rw.source.nodes[node.inputs[side].node]
     if product.op != "BatchMatMulV2" or len(rw.readers(Ref(product.name))) != 1:
         return False

@@ -30,7 +30,11 @@ class _Mean(NamedTuple):
 
 def pool_means(graph: Graph) -> Graph:
     """The graph with AvgPool for Mean, where the axes are neither the last ones nor of unknown size."""
-    return rewrite(graph, lambda rw: lambda node: node.op == "Mean" and _pool(rw, node), only=("Mean",))
+    return rewrite(
+        graph,
+        lambda rw: lambda node: node.op == "Mean" and not rw.must_stay_exact(node) and _pool(rw, node),
+        only=("Mean",),
+    )
 
 
 def _pool(rw: Rewrite, node: Node) -> bool:

@@ -37,7 +37,7 @@ class _Recovering:
         self.rw = rw
 
     def visit(self, node: Node) -> bool:
-        if node.op not in ("Mul", "RealDiv") or node.outputs[0].dtype != "float32":
+        if node.op not in ("Mul", "RealDiv") or node.outputs[0].dtype != "float32" or self.rw.must_stay_exact(node):
             return False
         whole = self._opened(node, None, _DEEPEST)
         if len(whole.values) != 2:

@@ -19,7 +19,11 @@ def recover_hard_swish(graph: Graph) -> Graph:
     A gate, min(max(y + b, 0), 1) that an image is multiplied by, is relu6(6 * (y + b)) / 6: what made y takes in the 6,
     the shift and the limits.
     """
-    return rewrite(graph, lambda rw: lambda node: _recover(rw, node) or _recover_gate(rw, node), only=_LIMITING)
+    return rewrite(graph, lambda rw: lambda node: _rewrite(rw, node), only=_LIMITING)
+
+
+def _rewrite(rw: Rewrite, node: Node) -> bool:
+    return not rw.must_stay_exact(node) and (_recover(rw, node) or _recover_gate(rw, node))
 
 
 def _recover_gate(rw: Rewrite, node: Node) -> bool:

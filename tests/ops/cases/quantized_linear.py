@@ -32,7 +32,48 @@ def qmatmul(name, a=ROWS, a_scale=0.02, b=MATRIX, b_zero=3, b_scale=0.03, **rest
     return Case(f"qlinearmatmul-{name}", "QLinearMatMul", inputs, constants=constants, outputs=UINT8, **rest)
 
 
+def tie_rows():
+    """Rows and a column whose product is rounded otherwise if the scale is folded into the column before the sum.
+
+    Shapes: (row, term) uint8, (term,) uint8
+    """
+    random = np.random.default_rng(1)
+    column = random.integers(0, 256, 16).astype(np.uint8)
+    rows = random.integers(0, 256, (200_000, 16)).astype(np.uint8)
+    centred, terms, scale = column.astype(F) - 128, rows.astype(F) - 120, F(0.02) * F(0.01) / F(0.4)
+    folded = np.zeros(len(rows), F)
+    for term in range(16):
+        folded += terms[:, term] * (centred[term] * scale)
+    return rows[np.rint(folded) != np.rint(terms @ centred * scale)], column
+
+
+TIES, COLUMN = tie_rows()
+TIE_SCALES = {"WS": F(0.01), "WZ": np.uint8(128), "YS": F(0.4), "YZ": np.uint8(100)}
+TIED_MATRIX = {"A": TIES, "AS": F(0.02), "AZ": np.uint8(120), "B": np.stack([COLUMN, COLUMN[::-1]], 1)}
+
 CASES = [
+    Case(
+        "qlinearconv-ties",
+        "QLinearConv",
+        {
+            "X": TIES[:, :, None, None],
+            "XS": F(0.02),
+            "XZ": np.uint8(120),
+            "W": COLUMN[None, :, None, None],
+            **TIE_SCALES,
+        },
+        constants=["XS", "XZ", "W", *TIE_SCALES],
+        declared={"X": ("batch", 16, 1, 1)},
+        outputs=UINT8,
+    ),
+    Case(
+        "qlinearmatmul-ties",
+        "QLinearMatMul",
+        TIED_MATRIX | TIE_SCALES,
+        constants=["AS", "AZ", "B", *TIE_SCALES],
+        declared={"A": ("batch", 16)},
+        outputs=UINT8,
+    ),
     qconv("int8", FILTER, 0.01, np.int8(0), {"pads": [1, 1, 1, 1]}, draw(3, dtype=np.int16).astype(np.int32)),
     qconv("uint8", draw(3, 4, 3, 3), 0.01, np.uint8(127), {"strides": [2, 1]}),
     qconv("per-channel", FILTER, [0.01, 0.02, 0.005], np.int8([0, 0, 0]), {"dilations": [2, 1], "pads": [1, 0, 1, 2]}),
