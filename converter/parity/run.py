@@ -17,6 +17,8 @@ from converter.parity.verdict import Info, ParityReport, RuntimeVerdict, Status
 
 Outputs = Mapping[str, np.ndarray]
 
+_STATEFUL = "remove random operations from the model; if it has none, report it: a kernel writes into its operands"
+
 
 class Result(Protocol):
     """What one run of a model gave."""
@@ -194,24 +196,85 @@ def _compare_all(
 ) -> RuntimeVerdict:
     found: dict[str, list[tuple[str, TensorVerdict]]] = {}
     times_ms: list[float] = []
+    runs = _RepeatedRuns(loaded, rules)
+
+    def failed(label: str, error: ParityError) -> RuntimeVerdict:
+        return RuntimeVerdict(info.name, "failed", info, message=f"{label}: {_one_line(error)}", cause=error)
+
     for done, sample in enumerate(samples, start=1):
-        result = loaded.run(sample.inputs)
-        times_ms.append(result.predict_ms)
         try:
+            result = runs.run(sample)
             verdicts = compare_by_rules(reference.outputs[sample.label], result.outputs, rules)
         except ParityError as error:
-            return RuntimeVerdict(info.name, "failed", info, message=f"{sample.label}: {_one_line(error)}", cause=error)
+            return failed(sample.label, error)
+        times_ms.append(result.predict_ms)
         if watch.on_outputs:
             watch.on_outputs(info.name, sample.label, result.outputs)
         for verdict in verdicts:
             found.setdefault(verdict.name, []).append((sample.label, verdict))
         _tell(watch.on_progress, info.name, done, len(samples))
+    try:
+        runs.repeat_first()
+    except ParityError as error:
+        return failed(samples[0].label, error)
     outputs = tuple(OutputVerdict.over_samples(pairs, rules(name)) for name, pairs in found.items())
     compared = sum(output.compared for output in outputs)
     status: Status = "passed" if compared and all(output.agrees for output in outputs) else "failed"
     message = "" if compared else "no value was compared: every output is empty"
     predict_ms = median(times_ms) if times_ms else None
     return RuntimeVerdict(info.name, status, info, outputs, message, loaded.load_ms, predict_ms)
+
+
+class _RepeatedRuns:
+    """Runs a model on samples, and repeats some of them: its outputs must depend on nothing but the inputs.
+
+    The first sample of each size runs twice in a row, and the first of all once more after the others, so that a kernel
+    that writes into a constant is found. Repeating each sample would double the cost of a verification and add little:
+    every first run is compared with the reference.
+    """
+
+    def __init__(self, loaded: Loaded, rules: Rules) -> None:
+        self._loaded, self._rules = loaded, rules
+        self._sizes: set[tuple[tuple[int, ...], ...]] = set()
+        self._first: tuple[Sample, Outputs] | None = None
+        self._n_samples = 0
+
+    def run(self, sample: Sample) -> Result:
+        """Return the result of the first run on a sample.
+
+        Raises: ParityError if a run overwrites its inputs, or a second one gives something else.
+        """
+        self._n_samples += 1
+        result = self._run(sample)
+        size = tuple(array.shape for array in sample.inputs.values())
+        if size not in self._sizes:
+            self._sizes.add(size)
+            outputs = {name: np.array(array) for name, array in result.outputs.items()}
+            self._first = self._first or (sample, outputs)
+            self._repeat(sample, outputs, "a second run on the same inputs")
+        return result
+
+    def repeat_first(self) -> None:
+        """Run the first sample again, after others.
+
+        Raises: ParityError if it gives something else than before.
+        """
+        if self._first and self._n_samples > 1:
+            self._repeat(*self._first, "a run on the same inputs after the other samples")
+
+    def _run(self, sample: Sample) -> Result:
+        before = {name: array.tobytes() for name, array in sample.inputs.items()}
+        result = self._loaded.run(sample.inputs)
+        if changed := [name for name, array in sample.inputs.items() if array.tobytes() != before[name]]:
+            raise ParityError(f"the model overwrites its input {', '.join(changed)}", hint=_STATEFUL)
+        return result
+
+    def _repeat(self, sample: Sample, outputs: Outputs, run: str) -> None:
+        verdicts = compare_by_rules(outputs, self._run(sample).outputs, self._rules)
+        for one in verdicts:
+            if one.bad:
+                gap = f"{one.bad} of {one.compared} values of output {one.name} differ, by up to {one.max_abs:.3g}"
+                raise ParityError(f"{run} gives other outputs: {gap}", hint=_STATEFUL)
 
 
 def _one_line(error: Exception) -> str:

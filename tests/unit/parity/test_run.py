@@ -314,3 +314,62 @@ def test_a_ranking_that_fails_is_no_matter_of_tolerance():
     with pytest.raises(ParityError, match="min_top1 asks for") as caught:
         report.raise_if_failed()
     assert "lower min_top1" in caught.value.hint
+
+
+def message_of(runtime, samples=SAMPLES):
+    report = report_on(runtime, samples=samples)
+    assert (report.passed, report.runtimes[0].status) == (False, "failed")
+    return report.runtimes[0].message
+
+
+def test_a_second_run_that_differs_fails():
+    counter = iter(range(100))
+    message = message_of(Formula("drifting", error=lambda x: next(counter)), samples=SAMPLES[:1])
+    gap = "3 of 3 values of output y differ, by up to 1"
+    assert message == f"batch1-random: a second run on the same inputs gives other outputs: {gap}"
+
+
+def test_a_first_sample_that_later_ones_change_fails():
+    class Remembering(Formula):
+        """Adds 1 from then on when it has seen the last sample, whose outputs are still right."""
+
+        seen = 0
+
+        def run(self, inputs):
+            is_last = np.array_equal(inputs["x"], SAMPLES[-1].inputs["x"])
+            result = super().run(inputs)
+            result.outputs["y"] += np.float32(self.seen)
+            self.seen += is_last
+            return result
+
+    message = message_of(Remembering("remembering"))
+    assert message.startswith("batch1-random: a run on the same inputs after the other samples gives other outputs: ")
+
+
+def test_noise_within_the_tolerance_is_no_difference_between_runs():
+    noise = iter(np.linspace(-2e-6, 2e-6, 100))
+    assert report_on(Formula("noisy", error=lambda x: next(noise))).passed
+
+
+def test_a_run_that_overwrites_its_inputs_fails():
+    class Overwriting(Formula):
+        def run(self, inputs):
+            result = super().run(inputs)
+            inputs["x"][0] = 7
+            return result
+
+    samples = make_samples([TensorSpec(name="x", shape=("batch", 3))], seed=3, batches=[1])
+    assert message_of(Overwriting("overwriting"), samples) == "batch1-random: the model overwrites its input x"
+
+
+def test_only_the_first_sample_of_each_size_is_run_twice():
+    runs = []
+
+    class Counting(Formula):
+        def run(self, inputs):
+            runs.append(inputs["x"])
+            return super().run(inputs)
+
+    assert report_on(Counting("counting")).passed
+    assert len(runs) == len(SAMPLES) + 3
+    assert [len(x) for x in runs[-2:]] == [4, 1]

@@ -122,6 +122,29 @@ def many_outputs() -> GraphModel:
     return model
 
 
+def scattered_input() -> GraphModel:
+    """y = x with 100 and 200 in its second and fourth row, written without a copy of x."""
+    model = GraphModel()
+    x = model.input("x", "float32", [4, 1])
+    rows, values = np.array([[1], [3]], np.int32), np.array([[100], [200]], np.float32)
+    y = model.node("y", "TensorScatterUpdate", x, model.const("rows", rows), model.const("values", values))
+    model.output("y", y, "float32", [4, 1])
+    return model
+
+
+def scattered_constant() -> GraphModel:
+    """y = c + x, and s = c with the first two rows of y in its second and fourth, written without a copy of c."""
+    model = GraphModel()
+    c = model.const("c", np.array([[10], [20], [30], [40]], np.float32))
+    rows = model.const("rows", np.array([[1], [3]], np.int32))
+    y = model.node("y", "AddV2", c, model.input("x", "float32", [4, 1]))
+    begin, size = model.const("begin", np.array([0, 0], np.int32)), model.const("size", np.array([2, 1], np.int32))
+    s = model.node("s", "TensorScatterUpdate", c, rows, model.node("head", "Slice", y, begin, size))
+    model.output("y", y, "float32", [4, 1])
+    model.output("s", s, "float32", [4, 1])
+    return model
+
+
 def endless() -> GraphModel:
     """A loop that never ends."""
     model = GraphModel(is_async=True)

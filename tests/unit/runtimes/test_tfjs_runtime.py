@@ -2,9 +2,25 @@ import json
 
 import numpy as np
 import pytest
-from graph_models import BIAS, WEIGHTS, GraphModel, doubled, linear, many_outputs, negated, nonzero
+from graph_models import (
+    BIAS,
+    WEIGHTS,
+    GraphModel,
+    doubled,
+    linear,
+    many_outputs,
+    negated,
+    nonzero,
+    scattered_constant,
+    scattered_input,
+)
 
-from converter.errors import ConverterError, RuntimeMissing
+from converter.errors import ConverterError, ParityError, RuntimeMissing
+from converter.parity.agreement import Agreement
+from converter.parity.compare import Tolerance
+from converter.parity.inputs import Sample
+from converter.parity.run import Candidate, Reference, check_parity
+from converter.runtimes.base import RuntimeInfo
 from converter.runtimes.catalog import CHROMIUM_RUNTIMES, NODE_RUNTIMES
 
 RUNTIMES = tuple(name for name in (*NODE_RUNTIMES, *CHROMIUM_RUNTIMES) if name.startswith("tfjs-"))
@@ -291,3 +307,59 @@ def test_more_shards_than_a_browser_fetches_at_once(pool, tmp_path, name):
     y = model.run({"x": np.ones((1, 4), np.float32)}).outputs["y"]
     model.close()
     np.testing.assert_allclose(y, np.ones((1, 4)) @ WEIGHTS + BIAS, atol=1e-6)
+
+
+X = np.array([[1], [2], [3], [4]], np.float32)
+OVERWRITTEN = 'the model overwrites its input: element 1 of "x" was 2 and is 100 after the run'
+
+
+def parity_of(runtime, model, wanted):
+    reference = Reference(RuntimeInfo("numpy", {}, "cpu"), {"x": wanted})
+    agreement = Agreement.everywhere(Tolerance(1e-2 if runtime.name == F16 else 1e-6, 0))
+    return check_parity(reference, [Candidate(runtime, model)], [Sample("x", {"x": X})], agreement)
+
+
+def test_a_model_that_overwrites_its_input_fails_parity(runtime, tmp_path):
+    wanted = {"y": np.array([[1], [100], [3], [200]], np.float32)}
+    report = parity_of(runtime, scattered_input().write(tmp_path), wanted)
+    if not runtime.name.startswith("tfjs-cpu@"):
+        assert report.passed, str(report.runtimes[0])
+        return
+    with pytest.raises(ParityError) as caught:
+        report.raise_if_failed()
+    assert f"{runtime.name}: {runtime.name}: {OVERWRITTEN}" in str(caught.value)
+
+
+def test_a_model_that_overwrites_a_constant_fails_parity(runtime, tmp_path):
+    wanted = {
+        "y": np.array([[11], [22], [33], [44]], np.float32),
+        "s": np.array([[10], [11], [30], [22]], np.float32),
+    }
+    report = parity_of(runtime, scattered_constant().write(tmp_path), wanted)
+    if not runtime.name.startswith("tfjs-cpu@"):
+        assert report.passed, str(report.runtimes[0])
+        return
+    with pytest.raises(ParityError) as caught:
+        report.raise_if_failed()
+    gap = "2 of 4 values of output y differ, by up to 18"
+    assert f"{runtime.name}: x: a second run on the same inputs gives other outputs: {gap}" in str(caught.value)
+
+
+def test_inputs_of_every_kind_are_found_unchanged(runtime, tmp_path):
+    model = GraphModel()
+    given = {
+        "f": np.array([0, -0.0, np.inf, -np.inf, np.nan, 1e-40, 3e38, -1e-5, 1 / 3], np.float32),
+        "i": np.array([2**31 - 1, -(2**31), 16777217, 0, 5], np.int32),
+        "b": np.array([True, False, True]),
+        "e": np.zeros((0, 3), np.float32),
+    }
+    for key, array in given.items():
+        model.output(f"{key}_out", model.input(key, array.dtype.name, list(array.shape)), array.dtype.name, [None])
+    sums = [model.node(f"sum{i}", "AddV2", f"in{i}", f"in{i}") for i in (0, 1)]
+    for name, dtype in zip(sums, ("float32", "int32"), strict=True):
+        model.output(name, name, dtype, [None])
+    loaded = runtime.load(model.write(tmp_path))
+    try:
+        assert loaded.run(given).outputs["b_out"].tolist() == [True, False, True]
+    finally:
+        loaded.close()

@@ -3,6 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { bench, profile } from "./bench.ts";
 import type { Executor, Model, Reply } from "./engine.ts";
+import { requireUnchanged } from "./inputs.ts";
 import { type Loaded, openTensors, storageType, type StorageType } from "./loaded.ts";
 import { messageOf, packTensors, ProtocolError, type TensorHeader } from "./protocol.ts";
 
@@ -89,8 +90,10 @@ class TfjsModel implements Model {
 }
 
 async function execute(loaded: Loaded, tensors: readonly TensorHeader[], body: ArrayBuffer): Promise<Reply> {
+  const given = body.slice(0); // on cpu the tensors live in the body itself
   const began = performance.now();
-  const produced = await loaded.predict(openTensors(tensors, body));
+  const inputs = openTensors(tensors, body);
+  const produced = await loaded.predict(inputs);
   const values = await Promise.all(produced.map((tensor) => tensor.data<StorageType>()));
   const predict_ms = performance.now() - began;
   const packed = packTensors(
@@ -101,6 +104,7 @@ async function execute(loaded: Loaded, tensors: readonly TensorHeader[], body: A
       values: typedValues(values[i] ?? [], storageType(dtype)),
     })),
   );
+  await requireUnchanged(inputs, tensors, given);
   return { predict_ms, ...packed };
 }
 
