@@ -70,6 +70,11 @@ BANNED: Mapping[str, str] = {
     "While": "not recognised as a dynamic op (executor/model_analysis.js:266); emit StatelessWhile",
 }
 
+OVERWRITTEN_OPERANDS: Mapping[str, int] = {
+    "TensorScatterUpdate": 0,  # cpu scatters into the buffer of its operand (kernels/Scatter_impl.js)
+}
+"""The operand into whose buffer a kernel writes its result: no other op does so (each kernel was run and compared)."""
+
 _CONV_2D = frozenset({"Conv2D", "_FusedConv2D", "DepthwiseConv2dNative", "FusedDepthwiseConv2dNative"})
 _POOLS_3D = frozenset({"AvgPool3D"})
 _POOLS = frozenset({"AvgPool", "MaxPool"}) | _POOLS_3D

@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 from onnx import defs, parser
 
+from converter.runtimes.base import LoadedModel
+
 Feed = Mapping[str, np.ndarray]
 
 
@@ -61,3 +63,15 @@ def floats(*values: float, shape: tuple[int, ...] | None = None) -> np.ndarray:
 def ramp(*shape: int) -> np.ndarray:
     """Different values of both signs, none of them zero."""
     return (np.arange(np.prod(shape), dtype=np.float32) * 0.5 - 1.3).reshape(shape)
+
+
+def run_twice(model: LoadedModel, feed: Feed, runtime: str) -> dict[str, np.ndarray]:
+    """Return the outputs of a run, having seen that a second one gives the same: the same bits but on WebGPU.
+
+    WebGPU's ScatterNd adds in the order in which its threads come.
+    """
+    first, second = (model.run(feed).outputs for _ in range(2))
+    atol = 1e-5 if runtime.startswith("tfjs-webgpu@") else 0.0
+    for name, array in first.items():
+        np.testing.assert_allclose(second[name], array, rtol=0, atol=atol, err_msg=f"{name} differs in a second run")
+    return first

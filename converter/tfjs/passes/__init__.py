@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from converter.errors import ConfigError
 from converter.tfjs.graph import Graph
 from converter.tfjs.passes.common_subexpressions import common_subexpressions
+from converter.tfjs.passes.copy_overwritten import copy_overwritten
 from converter.tfjs.passes.dead_code import dead_code
 from converter.tfjs.passes.drop_guards import drop_guards
 from converter.tfjs.passes.drop_leading_axes import drop_leading_axes
@@ -68,9 +69,10 @@ PASSES: dict[str, Pass] = {
     "widen-vectors": widen_vectors,
     "dead-code": dead_code,
     "part-host-values": part_host_values,
+    "copy-overwritten": copy_overwritten,
 }
 
-REPAIRS = frozenset({"settle-casts", "widen-vectors", "part-host-values"})
+REPAIRS = frozenset({"settle-casts", "widen-vectors", "part-host-values", "copy-overwritten"})
 """The passes that a backend needs to compute rightly, or at all; the others only make graphs smaller and quicker."""
 
 
