@@ -134,7 +134,10 @@ class ParitySection(_Strict):
     `tolerances` has one tolerance for each class of runtimes; `atol` and `rtol` beside it are short for float32's.
     `random_rows` are drawn at least for each batch size: a batch of 1 gets as many sets. `sizes` are those of the other
     dynamic dimensions by name, one or several. `edges` adds sets at the ends of each range. `samples` is a file with
-    inputs of one's own: .npz, .safetensors, .csv or .parquet.
+    inputs of one's own: .npz, .safetensors, .csv or .parquet. They are not stored in the artifact unless
+    `store_samples` says so.
+
+    Units: test_vectors_mb of 1e6 bytes, what the stored samples and their outputs may take; one is always stored.
     """
 
     tolerances: Annotated[dict[RuntimeClass, ToleranceSection], BeforeValidator(_with_defaults)] = Field(
@@ -147,6 +150,8 @@ class ParitySection(_Strict):
     sizes: dict[str, Annotated[tuple[int, ...], BeforeValidator(_sizes), Field(min_length=1)]] = {}
     edges: bool = True
     samples: Path | None = None
+    store_samples: bool = False
+    test_vectors_mb: float = Field(default=2.0, gt=0, allow_inf_nan=False)
     runtimes: tuple[str, ...] | None = None
 
     @property

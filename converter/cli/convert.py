@@ -189,6 +189,14 @@ def convert(
         float | None, typer.Option(help="The relative error that float32 runtimes may have.", rich_help_panel=PROOF)
     ] = None,
     samples: SamplesOption = None,
+    store_samples: Annotated[
+        bool,
+        typer.Option(
+            "--store-samples",
+            help="Store the samples of --samples in the artifact, and publish them with it. Default: only drawn ones.",
+            rich_help_panel=PROOF,
+        ),
+    ] = False,
     batches: BatchesOption = None,
     sizes: SizeOption = None,
     seed: SeedOption = None,
@@ -239,6 +247,7 @@ def convert(
             "parity.batches": batches_from_list(batches),
             "parity.sizes": sizes_from_texts(sizes),
             "parity.samples": samples and samples.absolute(),
+            "parity.store_samples": store_samples or None,
         }
     )
     return _run(
@@ -293,6 +302,7 @@ def _document(outcome: "ConvertOutcome") -> dict[str, Any]:
         "version": manifest.version,
         "digest": manifest.digest,
         "size_bytes": sum(file.size_bytes for file in manifest.files),
+        "download": asdict(outcome.download),
         "engine": manifest.engine,
         "engines": None if outcome.engines is None else outcome.engines.as_json(timings=True),
         "weights": [_trial(one) for one in outcome.trials],
@@ -319,8 +329,7 @@ def _view(outcome: "ConvertOutcome") -> Iterable["RenderableType"]:
         yield _engines(outcome.engines)
     if outcome.trials:
         yield _trials(outcome.trials)
-    size_kb = sum(file.size_bytes for file in outcome.manifest.files) / 1000
-    title = f"{outcome.manifest.name} {outcome.manifest.version}, {size_kb:,.0f} kB"
+    title = f"{outcome.manifest.name} {outcome.manifest.version}; an app fetches {outcome.download}"
     yield f"[green]artifact[/] {escape(shown_path(outcome.folder))} [dim]({escape(title)})[/]"
 
 

@@ -14,7 +14,7 @@ SamplesOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Inputs of your own: .npz, .safetensors, .csv or .parquet; `convert` stores them as test vectors.",
+        help="Inputs of your own: .npz, .safetensors, .csv or .parquet; the artifact does not keep them.",
         rich_help_panel=PROOF,
     ),
 ]

@@ -76,6 +76,7 @@ def release(
         "dry_run": dry_run,
         "was_there": outcome.plan.is_there,
         "is_signed": outcome.is_signed,
+        "has_user_samples": outcome.has_user_samples,
         "files": [vars(file) for file in outcome.plan.files],
         "channels": outcome.plan.channels,
     }
@@ -104,6 +105,8 @@ def _view(outcome: "ReleaseOutcome", location: str, dry_run: bool) -> Iterable["
     for name, before in plan.channels.items():
         verb = "would move" if dry_run else "moved"
         yield f"channel {escape(name)} {verb} from {before or 'nowhere'}"
+    if outcome.has_user_samples:
+        yield "[yellow]includes your own samples[/] as test vectors; anyone who can fetch the version can read them"
     if not dry_run:
         how = "was there already" if plan.is_there else f"{len(plan.files)} files{', signed' * outcome.is_signed}"
         yield f"[green]released[/] {escape(location)} [dim]({how})[/]"

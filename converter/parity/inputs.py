@@ -23,10 +23,14 @@ EDGES: tuple[Fill, ...] = ("zeros", "ones", "low", "high", "corners")
 
 @dataclass(frozen=True)
 class Sample:
-    """One set of inputs, under a label that is unique in its run and holds no `/`."""
+    """One set of inputs, under a label that is unique in its run and holds no `/`.
+
+    `is_given` says that the values are a user's own, read from a file, not drawn.
+    """
 
     label: str
     inputs: Mapping[str, np.ndarray]
+    is_given: bool = False
 
     @property
     def sha256(self) -> str:

@@ -35,7 +35,9 @@ def read_samples(path: Path, specs: Sequence[TensorSpec], features: Sequence[str
     if not path.is_file():
         raise ConfigError("no such file", where=str(path), hint="check the path of the samples")
     sets = READERS[path.suffix](path, specs, features)
-    samples = [Sample(label, _fitting(inputs, specs, f"{path}: {label}")) for label, inputs in sets.items()]
+    samples = [
+        Sample(label, _fitting(inputs, specs, f"{path}: {label}"), is_given=True) for label, inputs in sets.items()
+    ]
     if not samples:
         raise ConfigError("it holds no samples", where=str(path), hint="give at least one set of inputs")
     return samples

@@ -32,7 +32,15 @@ from converter.pipeline.encode import with_weights_tolerance
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
 from converter.pipeline.layout import in_layout
 from converter.pipeline.make import Made, drop_chain, formats_in, make
-from converter.pipeline.report import REPORT_NAME, OnFacts, graph_bytes, proof_facts, without_timings
+from converter.pipeline.report import (
+    REPORT_NAME,
+    Download,
+    OnFacts,
+    download_of,
+    graph_bytes,
+    proof_facts,
+    without_timings,
+)
 from converter.pipeline.repository import repository_of
 from converter.pipeline.source import Source, open_source
 from converter.pipeline.training_record import record_of, with_learned_features
@@ -57,12 +65,14 @@ TOOLCHAIN = ("numpy", "onnx", "onnxscript", "torch")
 class ConvertOutcome:
     """A published artifact: its folder, its manifest, the proof (None where none was asked for), and what was tried.
 
+    `download` is what an app fetches of its TF.js graph.
     `engines` compares the graphs of two engines, where both were asked for.
     `trials` holds the encodings of weights that were measured, the last of which was chosen.
     """
 
     folder: Path
     manifest: Manifest
+    download: Download
     report: "ParityReport | None"
     trials: "tuple[Trial, ...]" = ()
     engines: "EngineComparison | None" = None
@@ -133,7 +143,8 @@ def convert(
         artifact = draft.publish(contents, _formats(source, config, draft.folder), entries)
     emit(StepFinished("publish", str(artifact.folder)))
     report, engines = (proof.report, proof.engines) if proof else (None, None)
-    return ConvertOutcome(artifact.folder, artifact.manifest, report, made.trials, engines)
+    download = download_of(artifact.folder / "tfjs")
+    return ConvertOutcome(artifact.folder, artifact.manifest, download, report, made.trials, engines)
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from converter.artifact.vectors import Vectors, save_vectors
-from converter.config import ResolvedConfig
+from converter.artifact.vectors import save_vectors
+from converter.config import ParitySection, ResolvedConfig
 from converter.errors import ConfigError
 from converter.fileio import canonical_json
 from converter.parity.agreement import Agreement
@@ -29,6 +29,7 @@ from converter.pipeline.prove import (
 )
 from converter.pipeline.samples import draw
 from converter.pipeline.source import Source
+from converter.pipeline.stored_samples import stored_vectors
 from converter.report.spread import SpreadCollector
 from converter.runtimes import RuntimePool
 from converter.runtimes.base import Runtime
@@ -45,6 +46,7 @@ class Proof:
     samples: Sequence[Sample]
     reference: Reference
     spreads: SpreadCollector
+    settings: ParitySection
     engines: EngineComparison | None = None
 
     def raise_if_failed(self) -> None:
@@ -58,8 +60,7 @@ class Proof:
 
     def save(self, folder: Path) -> None:
         """Write the verdicts and the test vectors into an artifact's folder."""
-        inputs = {sample.label: sample.inputs for sample in self.samples}
-        save_vectors(folder, Vectors(inputs, self.reference.outputs))
+        save_vectors(folder, stored_vectors(self.samples, self.reference.outputs, self.settings))
         engines = {"engines": self.engines.as_json()} if self.engines else {}
         (folder / "parity.json").write_bytes(canonical_json(self.report.as_json() | engines))
 
@@ -125,7 +126,7 @@ class Prover:
         report = prove(
             self.pool, reference, models, samples, agreement, not_run=not_run, emit=self._emit, on_outputs=listen
         )
-        proof = Proof(report, samples, reference, spreads)
+        proof = Proof(report, samples, reference, spreads, settings)
         if rival is None:
             return proof
         first = (self._folder / "tfjs", report)

@@ -1,7 +1,7 @@
 """Publishes a proved artifact: the same bytes, in another place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converter.artifact.files import SIGNATURE_NAME
@@ -18,11 +18,15 @@ from converter.publish.base import Parcel, Plan
 
 @dataclass(frozen=True)
 class ReleaseOutcome:
-    """Where a version is, or would be, and what was planned to get it there."""
+    """Where a version is, or would be, and what was planned to get it there.
+
+    `has_user_samples` says that its test vectors include samples of the user's own, not only drawn ones.
+    """
 
     location: str
     plan: Plan
     is_signed: bool
+    has_user_samples: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def release(
     destination = destination_of(to, registry=registry)
     parcel = _parcel(folder_of(reference, root), key, emit)
     plan = destination.plan(parcel, channels)
-    outcome = ReleaseOutcome(plan.location, plan, parcel.signature is not None)
+    outcome = ReleaseOutcome(plan.location, plan, parcel.signature is not None, _has_user_samples(parcel.artifact))
     if dry_run:
         return outcome
     _mark_released(parcel.artifact)
@@ -67,7 +71,7 @@ def release(
     emit(StepStarted("publish", len(plan.files)))
     location = destination.publish(parcel, channels, advance)
     emit(StepFinished("publish", f"{location}, {len(done)} files sent"))
-    return ReleaseOutcome(location, plan, outcome.is_signed)
+    return replace(outcome, location=location)
 
 
 def _parcel(folder: Path, key: Key | None, emit: Emit) -> Parcel:
@@ -85,6 +89,11 @@ def _parcel(folder: Path, key: Key | None, emit: Emit) -> Parcel:
     from converter.signing import sign_folder
 
     return Parcel(artifact, sign_folder(folder, key.path, key.password))
+
+
+def _has_user_samples(artifact: Artifact) -> bool:
+    parity = artifact.manifest.config.get("parity")
+    return isinstance(parity, dict) and bool(parity.get("samples")) and bool(parity.get("store_samples", True))
 
 
 def _mark_released(artifact: Artifact) -> None:

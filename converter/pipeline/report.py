@@ -1,13 +1,15 @@
 """Gathers what the documents tell of a proof: its verdicts, and the model that was proved."""
 
+import gzip
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converter.artifact.manifest import Manifest
 from converter.artifact.vectors import VECTORS_FOLDER
 from converter.report.facts import Facts, Size, Tensor, Timing
+from converter.report.words import readable_bytes
 
 if TYPE_CHECKING:
     from converter.parity.verdict import ParityReport
@@ -54,8 +56,34 @@ def facts_of_artifact(
     return proof_facts(described, folder, count_ops(folder / "tfjs"), report, spreads)
 
 
+GZIP_LIMIT_BYTES = 4_000_000  # compressing more than this costs longer than converting it
+
+
+@dataclass(frozen=True)
+class Download:
+    """The size of what an app fetches of a graph model: model.json and its weights.
+
+    `gzip_bytes` is that of all files as a server compresses them, None above `GZIP_LIMIT_BYTES`.
+    """
+
+    size_bytes: int
+    gzip_bytes: int | None
+
+    def __str__(self) -> str:
+        size = readable_bytes(self.size_bytes)
+        return size if self.gzip_bytes is None else f"{size}, {readable_bytes(self.gzip_bytes)} with gzip"
+
+
+def download_of(folder: Path) -> Download:
+    """Return the size of what an app fetches of a graph model."""
+    size_bytes = graph_bytes(folder)
+    if size_bytes > GZIP_LIMIT_BYTES:
+        return Download(size_bytes, None)
+    return Download(size_bytes, sum(len(gzip.compress(file.read_bytes())) for file in folder.iterdir()))
+
+
 def graph_bytes(folder: Path) -> int:
-    """What an app fetches of a graph model."""
+    """Return the bytes of the files of a graph model."""
     return sum(file.stat().st_size for file in folder.iterdir())
 
 

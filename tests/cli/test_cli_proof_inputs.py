@@ -46,7 +46,7 @@ def scorer(tmp_path: Path) -> Path:
     features = [{"name": name, "unit": "km", "low": 0, "high": 9} for name in ("near", "far")]
     config: dict[str, Any] = {"name": "scorer", "model": {"checkpoint": "scorer.onnx"}, "features": features}
     (tmp_path / "people.csv").write_text("id,far,near\na,8,1\nb,9,2\n")
-    config["parity"] = {"samples": "people.csv", "batches": [2]}
+    config["parity"] = {"samples": "people.csv", "batches": [2], "store_samples": True}
     (tmp_path / "scorer.yaml").write_text(yaml.safe_dump(config))
     return tmp_path / "scorer.yaml"
 
@@ -68,12 +68,71 @@ def test_convert_draws_what_is_asked_for(cli: Cli, frames: Path) -> None:
     assert manifest["config_sources"]["parity.batches"] == "flag"
 
 
-def test_samples_become_test_vectors_and_no_path_of_this_machine_is_kept(
+def test_a_users_samples_are_compared_but_not_stored(cli: Cli, frames: Path, tmp_path: Path) -> None:
+    mine = np.linspace(-3, 3, 12, dtype=np.float32).reshape(2, 3, 2)
+    np.savez(tmp_path / "mine.npz", x=mine)
+    run = cli(
+        "convert",
+        frames,
+        "--artifacts",
+        frames.parent,
+        "--samples",
+        tmp_path / "mine.npz",
+        "--runtimes",
+        NODE,
+        "--json",
+    )
+    assert "samples" in labels(run.document)
+    artifact = frames.parent / "frames/0.1.0"
+    vectors = load_vectors(artifact)
+    assert "samples" not in vectors.inputs
+    assert len(vectors.inputs) == len(labels(run.document)) - 1
+    values = mine.tobytes()
+    assert [file.name for file in artifact.rglob("*") if file.is_file() and values in file.read_bytes()] == []
+    assert cli("verify", artifact, "--runtimes", NODE).code == 0
+
+
+def test_release_reports_whether_it_publishes_a_users_samples(cli: Cli, frames: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", x=np.zeros((2, 3, 2), np.float32))
+    flags = ["--artifacts", frames.parent, "--samples", tmp_path / "mine.npz", "--runtimes", NODE]
+    assert cli("convert", frames, *flags).code == 0
+    assert cli("convert", frames, *flags, "--store-samples", "--version", "0.2.0").code == 0
+    for version, included in (("0.1.0", False), ("0.2.0", True)):
+        run = cli("release", frames.parent / "frames" / version, "--to", tmp_path / "out", "--json")
+        assert run.document["has_user_samples"] is included
+    run = cli("release", frames.parent / "frames/0.2.0", "--to", tmp_path / "out")
+    assert "includes your own samples" in run.err + run.out
+
+
+def test_test_vectors_are_bounded(cli: Cli, frames: Path) -> None:
+    config = frames.parent / "frames.yaml"
+    settings = {"test_vectors_mb": 0.004, "sizes": {"frame": [50]}, "batches": [1, 4]}
+    config.write_text(yaml.safe_dump({"name": "frames", "model": {"checkpoint": frames.name}, "parity": settings}))
+    run = cli("convert", config, "--artifacts", frames.parent, "--runtimes", NODE, "--json")
+    assert run.code == 0, run.out
+    vectors = load_vectors(frames.parent / "frames/0.1.0")
+    stored = sum(
+        array.nbytes for part in (vectors.inputs, vectors.outputs) for v in part.values() for array in v.values()
+    )
+    assert 0 < stored <= 4000
+    assert len(labels(run.document)) > len(vectors.inputs)
+
+
+def test_one_sample_is_stored_however_large(cli: Cli, frames: Path) -> None:
+    config = frames.parent / "frames.yaml"
+    settings = {"test_vectors_mb": 0.00001, "sizes": {"frame": [50]}, "batches": [4, 1]}
+    config.write_text(yaml.safe_dump({"name": "frames", "model": {"checkpoint": frames.name}, "parity": settings}))
+    assert cli("convert", config, "--artifacts", frames.parent, "--runtimes", NODE).code == 0
+    (inputs,) = load_vectors(frames.parent / "frames/0.1.0").inputs.values()
+    assert inputs["x"].shape == (1, 50, 2)
+
+
+def test_stored_samples_become_test_vectors_and_no_path_of_this_machine_is_kept(
     cli: Cli, frames: Path, tmp_path: Path
 ) -> None:
     mine = np.linspace(-3, 3, 12, dtype=np.float32).reshape(2, 3, 2)
     np.savez(tmp_path / "mine.npz", x=mine)
-    flags = ["--samples", tmp_path / "mine.npz", "--runtimes", NODE]
+    flags = ["--samples", tmp_path / "mine.npz", "--store-samples", "--runtimes", NODE]
     assert cli("convert", frames, "--artifacts", frames.parent, *flags).code == 0
     artifact = frames.parent / "frames/0.1.0"
     np.testing.assert_array_equal(load_vectors(artifact).inputs["samples"]["x"], mine)
