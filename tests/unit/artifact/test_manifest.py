@@ -216,7 +216,14 @@ def test_the_config_is_recorded_without_this_machine(tmp_path):
     (tmp_path / "m.yaml").write_text("name: m\nartifacts: /somewhere/else\nmodel:\n  checkpoint: weights/m.pth\n")
     flags = {"model.factory": f"{tmp_path.resolve()}/code/net.py:Net", "version": "2.0.0"}
     config, sources = portable_config(resolve(tmp_path / "m.yaml", flags))
-    assert config["model"] == {"checkpoint": "weights/m.pth", "factory": "code/net.py:Net", "kwargs": {}}
+    assert config["model"] == {
+        "checkpoint": "weights/m.pth",
+        "factory": "code/net.py:Net",
+        "kwargs": {},
+        "state_key": None,
+        "ignore_keys": [],
+        "allow_missing": [],
+    }
     assert "artifacts" not in config
     assert "artifacts" not in sources
     assert (sources["version"], sources["model.checkpoint"]) == ("flag", "file")
