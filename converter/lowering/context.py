@@ -8,7 +8,7 @@ import numpy as np
 from converter.dtypes import INT32_HIGHEST, INT32_LOWEST, DType
 from converter.errors import InternalError, UnsupportedError
 from converter.lowering.values import Values
-from converter.onnx_model import OnnxNode, ValueType
+from converter.onnx_model import Integer, OnnxNode, ValueType
 from converter.tfjs.graph import Attr, Dim, Node, Ref, Shape, TensorType, merge_shapes
 
 T = TypeVar("T")
@@ -78,6 +78,18 @@ class LoweringContext:
         """A known integer operand as a list, None if the node lacks it or only the running graph knows it."""
         array = self.known(index)
         return None if array is None else [int(value) for value in np.ravel(array)]
+
+    def elements(self, index: int) -> list[Integer | None] | None:
+        """Return the elements of an integer operand, None for those known only at run time; None if all are."""
+        name = self.node.inputs[index] if self.has(index) else ""
+        known = self.ints(index)
+        return list(known) if known is not None else self.values.elements(name)
+
+    def is_size_of(self, element: Integer | None, index: int, axis: int) -> bool:
+        """Return whether an element is known to be the size of an axis of an operand."""
+        shape = self.onnx_type(index).shape or ()
+        dim = shape[axis] if axis < len(shape) else None
+        return str(element) == (f"{self.node.inputs[index]}[{axis}]" if dim is None else str(dim))
 
     def onnx_type(self, index: int) -> ValueType:
         """The ONNX type of an operand.

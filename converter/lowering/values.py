@@ -7,7 +7,7 @@ import numpy as np
 
 from converter.dtypes import BY_NAME, INT32_HIGHEST, INT32_LOWEST, dtype_of
 from converter.errors import InternalError, UnsupportedError
-from converter.onnx_model import OnnxGraph, ValueType
+from converter.onnx_model import Integer, OnnxGraph, ValueType
 from converter.tfjs.builder import Builder
 from converter.tfjs.graph import Node, Ref, Shape, TensorType, merge_shapes
 
@@ -59,6 +59,11 @@ class Values:
     def known(self, name: str) -> np.ndarray | None:
         """The array of an ONNX value that is known before the graph runs, in its ONNX dtype."""
         return self._constants.get(name)
+
+    def elements(self, name: str) -> list[Integer | None] | None:
+        """Return the elements of an ONNX value of which only some are known; None if none are."""
+        found = self.graph.elements.get(name)
+        return None if found is None else list(found)
 
     def may_be_on_device(self, placeholder: str) -> bool:
         """Whether a placeholder may get a value that was computed on the device: never in the main graph."""

@@ -1,5 +1,6 @@
 """A typed, read-only view of an ONNX model whose compile-time facts are already worked out."""
 
+from converter.onnx_model.expression import Expression, Integer
 from converter.onnx_model.folded import folded
 from converter.onnx_model.load import LoadedOnnx, load, load_bytes
 from converter.onnx_model.model import OnnxGraph, OnnxModel, OnnxNode, ValueType
@@ -9,6 +10,8 @@ from converter.onnx_model.save import save, whole
 from converter.onnx_model.take_apart import take_apart
 
 __all__ = [
+    "Expression",
+    "Integer",
     "LoadedOnnx",
     "NodeFacts",
     "OnnxGraph",

@@ -31,7 +31,7 @@ def known_results(
         return None
     if _widens(node, constants):
         return None
-    return _evaluate(node, constants, opsets)
+    return evaluate(node, constants, opsets)
 
 
 def _with_type_alone(
@@ -84,9 +84,10 @@ def _too_large(node: OnnxNode, constants: Mapping[str, np.ndarray], types: Mappi
     return False
 
 
-def _evaluate(
+def evaluate(
     node: OnnxNode, constants: Mapping[str, np.ndarray], opsets: Mapping[str, int]
 ) -> dict[str, np.ndarray] | None:
+    """Return the outputs of a node whose inputs are constants; None if the evaluator can't compute them."""
     from onnx.reference import ReferenceEvaluator
 
     # Shapes are unknown to this one-node graph on purpose: the evaluator never reads them.
@@ -103,7 +104,8 @@ def _evaluate(
     is_current = node.since == since_version(node.op, opsets.get("", 0))
     versions = dict(opsets) if is_current else {**opsets, "": node.since}
     try:
-        results = ReferenceEvaluator(graph, opsets=versions).run(None, {n: constants[n] for n in node.inputs if n})
+        with np.errstate(all="ignore"):
+            results = ReferenceEvaluator(graph, opsets=versions).run(None, {n: constants[n] for n in node.inputs if n})
     except Exception:  # whatever the evaluator can't do is left for a lowering to do or to refuse
         return None
     if not all(isinstance(result, np.ndarray | np.generic) for result in results):

@@ -11,6 +11,7 @@ from onnx import defs, helper, numpy_helper
 
 from converter.dtypes import BY_ONNX_CODE, DType
 from converter.errors import UnsupportedError
+from converter.onnx_model.expression import Integer
 
 Dim = int | str | None
 
@@ -49,7 +50,8 @@ class OnnxNode:
 class OnnxGraph:
     """A graph or sub-graph; `nodes` is in topological order.
 
-    What is known of a value is in `constants` and `types`. In a prepared model the main graph has them for all
+    What is known of a value is in `constants` and `types`, and in `elements` where only some elements of a small
+    integer tensor are known (None: known only at run time). In a prepared model the main graph has them for all
     sub-graphs as well, where every name is the name of one value only.
     """
 
@@ -59,6 +61,7 @@ class OnnxGraph:
     nodes: tuple[OnnxNode, ...]
     constants: Mapping[str, np.ndarray]
     types: Mapping[str, ValueType]
+    elements: Mapping[str, tuple[Integer | None, ...]] = field(default_factory=dict)
 
     def subgraphs(self) -> Iterator["OnnxGraph"]:
         """The graphs that its nodes hold, those inside them not."""

@@ -9,6 +9,7 @@ from onnx import shape_inference
 from converter.errors import CheckpointError
 from converter.onnx_model import control, structures
 from converter.onnx_model.bind import declare_shapes
+from converter.onnx_model.elements import Dimensions
 from converter.onnx_model.load import LoadedOnnx
 from converter.onnx_model.model import OnnxGraph, OnnxModel, OnnxNode, since_version, view
 from converter.onnx_model.protos import SMALL_ELEMENTS, model_proto
@@ -38,9 +39,9 @@ def prepare(
     if shapes:
         declare_shapes(proto.graph, shapes)
     _spell_defaults(proto.graph)
-    model = view(_infer(proto), loaded.constants)
+    model, dimensions = view(_infer(proto), loaded.constants), Dimensions()
     for _ in range(MAX_ROUNDS):
-        model, is_changed = _resolve(model, has_lowering)
+        model, is_changed = _resolve(model, has_lowering, dimensions)
         inferred = _inferred_again(model) if is_changed else None
         if inferred is None:
             break
@@ -48,16 +49,21 @@ def prepare(
     return replace(model, graph=_without_dead_nodes(model.graph))
 
 
-def _resolve(model: OnnxModel, has_lowering: HasLowering) -> tuple[OnnxModel, bool]:
+def _resolve(model: OnnxModel, has_lowering: HasLowering, dimensions: Dimensions) -> tuple[OnnxModel, bool]:
     """The model after one walk over it, and whether nodes were put in the place of others."""
-    resolver, scope = Resolver(model, HANDLERS, has_lowering), Scope()
+    resolver, scope = Resolver(model, HANDLERS, has_lowering, dimensions), Scope()
     nodes: list[OnnxNode] = []
     resolver.run(model.graph.nodes, scope, nodes)
     outputs: list[str] = []
     for name in model.graph.outputs:
         outputs.extend(_handed_out(name, scope.find(name), resolver, nodes))
     graph = replace(
-        model.graph, outputs=tuple(outputs), nodes=tuple(nodes), constants=resolver.constants, types=resolver.types
+        model.graph,
+        outputs=tuple(outputs),
+        nodes=tuple(nodes),
+        constants=resolver.constants,
+        types=resolver.types,
+        elements={name: known.integers() for name, known in resolver.elements.items()},
     )
     problems = (*model.problems, *resolver.problems)
     return replace(model, graph=graph, functions={}, problems=problems), resolver.changed

@@ -9,6 +9,8 @@ import onnx
 from onnx import defs
 
 from converter.errors import UnsupportedError
+from converter.onnx_model.argument_shapes import argument_types
+from converter.onnx_model.elements import MAX_ELEMENTS, Dimensions, Elements, of_array, partial_results
 from converter.onnx_model.fold import known_results
 from converter.onnx_model.infer import infer_outputs, merge, without_names
 from converter.onnx_model.model import (
@@ -123,9 +125,11 @@ class Resolver:
     nodes; `changed` says whether any was replaced by others, whose types ONNX has not inferred as a whole.
     """
 
-    def __init__(self, model: OnnxModel, handlers: Handlers, has_lowering: HasLowering) -> None:
+    def __init__(self, model: OnnxModel, handlers: Handlers, has_lowering: HasLowering, dimensions: Dimensions) -> None:
         self.constants = dict(model.graph.constants)
         self.types = dict(model.graph.types)
+        self.elements: dict[str, Elements] = {}
+        self._dimensions = dimensions
         self.problems: list[UnsupportedError] = []
         self.changed = False
         self.n_steps = 0
@@ -204,19 +208,41 @@ class Resolver:
         """Take over a node, if its results are not known already; one that is new has no inferred types yet."""
         results = known_results(node, self.constants, self.types, self._model.opsets)
         if results is None:
+            results = self._evaluate_elements(node)
+        if results is None:
             kept.append(node)
-            if is_new or self._sharpened.intersection(node.inputs):
-                self._infer(node)
+            self._infer(node, is_new=is_new)
             return
         for name, array in results.items():
             self.constants[name] = array
             self.types[name] = array_type(array)
             self._sharpened.add(name)
 
-    def _infer(self, node: OnnxNode) -> None:
+    def _evaluate_elements(self, node: OnnxNode) -> dict[str, np.ndarray] | None:
+        """Evaluate a node element by element; returns its outputs if every element is known."""
+        results = partial_results(node, self.find_elements, self.types, self._dimensions, self._model.opsets)
+        if results is None:
+            return None
+        arrays = [result.array() for result in results]
+        if all(array is not None for array in arrays):
+            return {name: array for name, array in zip(node.outputs, arrays, strict=True) if array is not None}
+        self.elements.update(zip(node.outputs, results, strict=True))
+        return None
+
+    def find_elements(self, name: str) -> Elements | None:
+        """Return what is known of the elements of a small tensor of numbers or flags, None if nothing is."""
+        array = self.constants.get(name)
+        if array is None:
+            return self.elements.get(name)
+        return of_array(array) if array.size <= MAX_ELEMENTS and array.dtype.kind in "iufb" else None
+
+    def _infer(self, node: OnnxNode, *, is_new: bool) -> None:
         if all(name in self.types and self.types[name].is_static for name in node.outputs if name):
             return
-        for name, type_ in infer_outputs(node, self.constants, self.types).items():
+        if is_new or self._sharpened.intersection(node.inputs):
+            for name, type_ in infer_outputs(node, self.constants, self.types).items():
+                self.sharpen(name, type_)
+        for name, type_ in argument_types(node, self.find_elements, self.types, self._dimensions).items():
             self.sharpen(name, type_)
 
     def sharpen(self, name: str, type_: ValueType | None) -> None:

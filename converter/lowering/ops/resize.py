@@ -142,28 +142,39 @@ def _axes_by_scales(
 def _axes_by_sizes(
     ctx: LoweringContext, x: Ref, indices: Sequence[int], rois: Sequence[tuple[float, float]], policy: str
 ) -> list[_Axis]:
+    if policy == "stretch":
+        return _stretched(ctx, x, indices, rois)
     sizes, dims = ctx.ints(3), ctx.dims(x)
     if sizes is None:
-        vector = host.argument(ctx, 3, "the target size")
-        if policy != "stretch":
-            ctx.refuse(f"keep_aspect_ratio_policy {policy!r} needs sizes that are known before the graph runs", BIND)
-        return [
-            _Axis(index, dims[index], None, None, roi, host.element(ctx, vector, place))
-            for place, (index, roi) in enumerate(zip(indices, rois, strict=True))
-            if index >= 2
-        ]
-    if policy == "stretch":
-        scales = [size / n if isinstance(n := dims[i], int) else None for i, size in zip(indices, sizes, strict=True)]
-    else:
-        sizes_in = [_known_size(ctx, dims[index]) for index in indices]
-        ratios = [np.float32(size) / np.float32(n) for size, n in zip(sizes, sizes_in, strict=True)]
-        common = max(ratios) if policy == "not_smaller" else min(ratios)
-        sizes = [int(np.floor(common * n + np.float32(0.5))) for n in sizes_in]
-        scales = [float(common)] * len(sizes)
+        ctx.refuse(f"keep_aspect_ratio_policy {policy!r} needs sizes that are known before the graph runs", BIND)
+    sizes_in = [_known_size(ctx, dims[index]) for index in indices]
+    ratios = [np.float32(size) / np.float32(n) for size, n in zip(sizes, sizes_in, strict=True)]
+    common = max(ratios) if policy == "not_smaller" else min(ratios)
+    sizes = [int(np.floor(common * n + np.float32(0.5))) for n in sizes_in]
     return [
-        _Axis(index, dims[index], size, scale, roi, Size(size))
-        for index, size, scale, roi in zip(indices, sizes, scales, rois, strict=True)
+        _Axis(index, dims[index], size, float(common), roi, Size(size))
+        for index, size, roi in zip(indices, sizes, rois, strict=True)
     ]
+
+
+def _stretched(
+    ctx: LoweringContext, x: Ref, indices: Sequence[int], rois: Sequence[tuple[float, float]]
+) -> list[_Axis]:
+    """The axes to resize to sizes of which some may be known only at run time."""
+    sizes, axes = ctx.elements(3) or [None] * len(indices), []
+    for place, (index, size, roi) in enumerate(zip(indices, sizes, rois, strict=True)):
+        dim = ctx.dims(x)[index]
+        if isinstance(size, int):
+            scale = size / dim if isinstance(dim, int) else None
+            axes.append(_Axis(index, dim, size, scale, roi, Size(size)))
+        elif ctx.is_size_of(size, 0, index):
+            continue
+        elif index < 2 and size is not None:
+            ctx.refuse(f"axis {index} gets the size {size}, which is only known at run time", BIND)
+        elif index >= 2:
+            vector = host.argument(ctx, 3, "the target size")
+            axes.append(_Axis(index, dim, None, None, roi, host.element(ctx, vector, place)))
+    return axes
 
 
 def _known_size(ctx: LoweringContext, dim: Dim) -> int:
