@@ -71,6 +71,10 @@ def _view(document: Mapping[str, Any]) -> Iterable["RenderableType"]:
         yield from _verdict(document["unsupported"])
 
 
+def _operator(problem: Mapping[str, Any]) -> str:
+    return f"{problem['op']} (since {problem['since']})" if problem["since"] else str(problem["op"])
+
+
 def _verdict(problems: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     from rich.markup import escape
 
@@ -80,7 +84,7 @@ def _verdict(problems: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     yield f"[red]can't be converted[/]: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}"
     groups: dict[tuple[str, str, str], list[str]] = {}
     for one in problems:
-        place = f"{one['op']} (since {one['since']})" if one["op"] else one["node"]
+        place = _operator(one) if one["op"] else one["node"]
         groups.setdefault((place, one["reason"], one["hint"]), []).append(one["node"])
     for (place, reason, hint), nodes in groups.items():
         yield f"[red]{escape(place)}[/]: {escape(reason)}"

@@ -15,6 +15,12 @@ class Refusal:
 _TEXT = "handle text outside the model, in the application"
 _UNKNOWN = Refusal("no lowering for this operator", "replace it in the model by supported operators")
 
+_LAID_OUT = Refusal(
+    "onnxruntime's optimizer laid this model out for the machine that it ran on",
+    "save it at a lower level, `SessionOptions.graph_optimization_level = "
+    "GraphOptimizationLevel.ORT_ENABLE_EXTENDED`, or convert the file that the optimizer read",
+)
+
 OPERATORS: Mapping[tuple[str, str], Refusal] = {
     ("", "ImageDecoder"): Refusal(
         "TF.js has no operation that decodes an image file inside a graph",
@@ -26,6 +32,12 @@ OPERATORS: Mapping[tuple[str, str], Refusal] = {
     ("", "StringSplit"): Refusal("TF.js can't split text on every backend, nor say into how many parts", _TEXT),
 }
 DOMAINS: Mapping[str, Refusal] = {
+    "com.microsoft": Refusal(
+        "this contributed operator of onnxruntime has no lowering",
+        "convert the model as it was before onnxruntime's optimizer or quantizer changed it",
+    ),
+    "com.microsoft.nchwc": _LAID_OUT,
+    "com.ms.internal.nhwc": _LAID_OUT,
     "ai.onnx.ml": Refusal(
         "TF.js has no operators of classical machine learning (trees, encoders of labels, scalers)",
         "convert the network alone, and prepare its inputs in the application",

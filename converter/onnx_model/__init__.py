@@ -1,5 +1,6 @@
 """A typed, read-only view of an ONNX model whose compile-time facts are already worked out."""
 
+from converter.onnx_model.contributed import register
 from converter.onnx_model.expression import Expression, Integer
 from converter.onnx_model.folded import folded
 from converter.onnx_model.load import LoadedOnnx, load, load_bytes
@@ -30,3 +31,5 @@ __all__ = [
     "whole",
     "with_outputs",
 ]
+
+register()  # before any file is read

@@ -43,7 +43,8 @@ class OnnxNode:
     overload: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.domain and self.domain + '::'}{self.op}, since {self.since})"
+        since = f", since {self.since}" if self.since else ""
+        return f"{self.name} ({self.domain and self.domain + '::'}{self.op}{since})"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from converter.tfjs.optable import BACKENDS
 
 STAMP = "compat-export."
 # How an error names its node: see OnnxNode.__str__.
-NODE = re.compile(r"node (?P<node>.+) \((?P<op>[^()]+), since (?P<since>\d+)\)", re.DOTALL)
+NODE = re.compile(r"node (?P<node>.+) \((?P<op>[^(),]+)(?:, since (?P<since>\d+))?\)", re.DOTALL)
 
 
 def inspect_onnx(path: Path) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _unsupported(loaded: LoadedOnnx, found: Survey) -> list[dict[str, Any]]:
 
 def _entry(problem: UnsupportedError) -> dict[str, Any]:
     match = NODE.fullmatch(problem.where)
-    named = {"node": match["node"], "op": match["op"], "since": int(match["since"])} if match else {}
+    named = {"node": match["node"], "op": match["op"], "since": int(match["since"] or 0)} if match else {}
     nothing = {"node": problem.where, "op": None, "since": None}
     return nothing | named | {"reason": problem.what, "hint": problem.hint}
 

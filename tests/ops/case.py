@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
+from converter.onnx_model.contributed import VERSION
+
 Dims = Sequence[int | str | None]
 
 
@@ -19,6 +21,7 @@ class Case:
     `inputs` maps each operand, in order, to a shape (seeded float32 values in [-1, 1]) or to an array; an operand that
     the node skips is named by blanks. Those in `constants` become initializers. `declared` gives an input other dims
     than its array has: names for dynamic ones. `outputs` gives the ONNX element type of each output (blanks skip one).
+    `domain` is that of the operator; `opset` is of ONNX's own in any case.
     `reference` is what decides: onnxruntime; ONNX's own evaluator where onnxruntime has no kernel; where neither has
     one, a function of the operands.
     """
@@ -34,6 +37,7 @@ class Case:
     atol: float = 1e-5
     rtol: float = 1e-4
     reference: str | Callable[..., np.ndarray] = "onnxruntime"
+    domain: str = ""
 
     def arrays(self) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(crc32(self.id.encode()))
@@ -50,7 +54,7 @@ class Case:
     def model(self) -> onnx.ModelProto:
         arrays = self.arrays()
         names = [list(map(str.strip, side)) for side in (self.inputs, self.outputs)]
-        node = helper.make_node(self.op, *names, name="case", **self.attrs)
+        node = helper.make_node(self.op, *names, name="case", domain=self.domain, **self.attrs)
         graph = helper.make_graph(
             [node],
             "case",
@@ -60,6 +64,8 @@ class Case:
         )
         ir_version = 8 if self.opset <= 18 else 10
         opsets = [helper.make_opsetid("", self.opset)]
+        if self.domain:
+            opsets.append(helper.make_opsetid(self.domain, VERSION))
         return shape_inference.infer_shapes(
             helper.make_model(graph, opset_imports=opsets, ir_version=ir_version), data_prop=True
         )

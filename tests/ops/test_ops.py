@@ -10,6 +10,7 @@ from converter.lowering import REGISTRY
 from converter.lowering.ops import FAMILIES, load_all
 from converter.lowering.registry import OpKey
 from converter.onnx_model import load_bytes
+from converter.onnx_model.contributed import VERSION
 from converter.parity.compare import Tolerance, compare
 from converter.pipeline.compile import compile_onnx, write_graph
 from converter.runtimes.onnxruntime_ import OnnxRuntime
@@ -71,6 +72,10 @@ def test_op_agrees_with_reference(case, runtime, request, pool, compiled):
     assert [verdict for verdict in verdicts if verdict.bad] == []
 
 
+def since_of(case: Case) -> int:
+    return int(defs.get_schema(case.op, VERSION if case.domain else case.opset, case.domain).since_version)
+
+
 def test_case_ids_are_unique():
     ids = [case.id for case in CASES]
     assert len(ids) == len(set(ids))
@@ -78,7 +83,7 @@ def test_case_ids_are_unique():
 
 def test_every_lowering_has_a_case():
     load_all()
-    covered = {OpKey("", case.op, defs.get_schema(case.op, case.opset, "").since_version) for case in CASES}
+    covered = {OpKey(case.domain, case.op, since_of(case)) for case in CASES}
     covered |= {OpKey("", op, since) for case in GRAPH_CASES for op, since in case.versions() if op in ("If", "Loop")}
     assert sorted(map(str, set(REGISTRY.table) - covered)) == []
 

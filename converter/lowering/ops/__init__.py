@@ -8,6 +8,8 @@ FAMILIES = (
     "arithmetic",
     "attention",
     "bitwise",
+    "contrib_attention",
+    "contrib_fused",
     "control_flow",
     "conv",
     "conv_transpose",

@@ -154,15 +154,19 @@ def lower_shrink(ctx: LoweringContext) -> None:
 @lowers("Gelu", since=(20,))
 def lower_gelu(ctx: LoweringContext) -> None:
     """Y = 0.5 * X * (1 + erf(X / sqrt 2)), or its tanh approximation."""
-    x = ctx.operand(0)
-    if ctx.attr("approximate", "none") == "tanh":
+    ctx.result(gelu(ctx, ctx.operand(0), approximate=ctx.attr("approximate", "none") == "tanh"))
+
+
+def gelu(ctx: LoweringContext, x: Ref, *, approximate: bool) -> Ref:
+    """Return the GELU of a value: with the error function, or its approximation with tanh."""
+    if approximate:
         cubic = ctx.emit("Mul", ctx.emit("Mul", ctx.emit("Mul", x, x), x), ctx.data(0.044715))
         inner = ctx.emit("Mul", ctx.emit("AddV2", x, cubic), ctx.data(math.sqrt(2.0 / math.pi)))
         gate = ctx.emit("Tanh", inner)
     else:
         gate = ctx.emit("Erf", ctx.emit("Mul", x, ctx.data(math.sqrt(0.5))))
     half = ctx.emit("Mul", x, ctx.data(0.5))
-    ctx.result(ctx.emit("Mul", half, ctx.emit("AddV2", gate, ctx.data(1.0))))
+    return ctx.emit("Mul", half, ctx.emit("AddV2", gate, ctx.data(1.0)))
 
 
 @lowers("Mish", since=(18, 22))
@@ -175,9 +179,13 @@ def lower_mish(ctx: LoweringContext) -> None:
 @lowers("Swish", since=(24,))
 def lower_swish(ctx: LoweringContext) -> None:
     """Y = X * sigmoid(alpha * X)."""
-    x, alpha = ctx.operand(0), float(ctx.attr("alpha", 1.0))
+    ctx.result(swish(ctx, ctx.operand(0), float(ctx.attr("alpha", 1.0))))
+
+
+def swish(ctx: LoweringContext, x: Ref, alpha: float) -> Ref:
+    """Return x * sigmoid(alpha * x)."""
     gate = x if alpha == 1.0 else ctx.emit("Mul", x, ctx.data(alpha))
-    ctx.result(ctx.emit("Mul", x, ctx.emit("Sigmoid", gate)))
+    return ctx.emit("Mul", x, ctx.emit("Sigmoid", gate))
 
 
 @lowers("Softmax", "LogSoftmax", since=(1, 11, 13))

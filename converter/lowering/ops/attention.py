@@ -39,7 +39,7 @@ def lower_attention(ctx: LoweringContext) -> None:
     mode, softcap = int(ctx.attr("qk_matmul_output_mode", 0)), float(ctx.attr("softcap", 0.0))
     q = _heads(ctx, 0, "q_num_heads")
     k, v = (_with_past(ctx, _heads(ctx, index, "kv_num_heads"), index + 3) for index in (1, 2))
-    raw = _scores(ctx, q, k)
+    raw = scores_of(ctx, q, k, ctx.attr("scale", None))
     scores = capped = raw if not softcap else _capped(ctx, raw, softcap)
     visible = _visible(ctx, q, k, scores)
     mask = _real_mask(ctx, k)
@@ -62,6 +62,12 @@ def _heads(ctx: LoweringContext, index: int, attribute: str) -> Heads:
         return Heads(x, sizes)
     if not sizes[2].is_static or not count:
         ctx.refuse(f"operand {index} is not split into heads, and {attribute} or its last dimension is unknown")
+    return split_heads(ctx, x, count)
+
+
+def split_heads(ctx: LoweringContext, x: Ref, count: int) -> Heads:
+    """Return (batch, position, head * depth), whose last dimension is known, split into heads."""
+    sizes = host.sizes(ctx, x)
     shape = [sizes[0], sizes[1], Size(count), Size(sizes[2].number // count)]
     value = transpose(ctx, host.resize(ctx, x, list(shape)), [0, 2, 1, 3])
     return Heads(value, [shape[0], shape[2], shape[1], shape[3]])
@@ -75,12 +81,12 @@ def _with_past(ctx: LoweringContext, heads: Heads, index: int) -> Heads:
     return Heads(value, [*heads.sizes[:2], host.sizes(ctx, value)[2], heads.sizes[3]])
 
 
-def _scores(ctx: LoweringContext, q: Heads, k: Heads) -> Ref:
-    """Q @ K' * scale.
+def scores_of(ctx: LoweringContext, q: Heads, k: Heads, scale: float | None) -> Ref:
+    """Return Q @ K' * scale, the scale being 1 / sqrt(depth) if it is None.
 
     Shapes: (batch, head, query, key)
     """
-    depth, scale = q.sizes[3], ctx.attr("scale", None)
+    depth = q.sizes[3]
     if scale is None and not depth.is_static:
         factor = ctx.emit("Rsqrt", real(ctx, depth))
     else:
@@ -112,8 +118,11 @@ def _weighted(ctx: LoweringContext, weights: Ref, q: Heads, v: Heads) -> Ref:
     keys, depth = v.sizes[2], v.sizes[3]
     product = ctx.emit("BatchMatMulV2", _stacked(ctx, weights, q, v, keys), v.value, adj_x=False, adj_y=False)
     y = _unstacked(ctx, product, q, v, depth)
-    if ctx.rank(ctx.operand(0)) == 4:
-        return y
+    return y if ctx.rank(ctx.operand(0)) == 4 else joined_heads(ctx, y, q, depth)
+
+
+def joined_heads(ctx: LoweringContext, y: Ref, q: Heads, depth: Size) -> Ref:
+    """Return (batch, head, query, depth) as (batch, query, head * depth)."""
     joined = transpose(ctx, y, [0, 2, 1, 3])
     return host.resize(ctx, joined, [q.sizes[0], q.sizes[2], q.sizes[1] * depth])
 

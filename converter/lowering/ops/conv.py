@@ -31,12 +31,17 @@ def lower_conv(ctx: LoweringContext) -> None:
             each group and a ConcatV2 for other groups. A filter that is both strided and dilated is spread with zeros.
     Source: https://onnx.ai/onnx/operators/onnx__Conv.html; both > 1 are refused by tfjs-core ops/conv2d.js:72.
     """
+    ctx.result(conv(ctx))
+
+
+def conv(ctx: LoweringContext) -> Ref:
+    """Return operand 0 convolved with operand 1, plus operand 2 if there is one, as (batch, channel, *spatial)."""
     x = ctx.operand(0)
     n_axes, group = n_spatial(ctx, x), int(ctx.attr("group", 1))
     w = filter_of(ctx)
     window = read_window(ctx, ctx.dims(x)[2:], filter_dims(ctx, w)[2:])
     y = convolution(ctx, x, w, window, group)
-    ctx.result(to_channels_first(ctx, add_bias(ctx, y), n_axes))
+    return to_channels_first(ctx, add_bias(ctx, y), n_axes)
 
 
 def convolution(ctx: LoweringContext, x: Ref, w: Filter, window: Window, group: int) -> Ref:

@@ -14,7 +14,12 @@ from converter.tfjs.graph import Ref
 
 @lowers("Gemm", since=(6, 7, 9, 11, 13))
 def lower_gemm(ctx: LoweringContext) -> None:
-    """Y = alpha * op(A) @ op(B) + beta * C, where op transposes if asked to.
+    """Y = alpha * op(A) @ op(B) + beta * C, where op transposes if asked to."""
+    ctx.result(gemm(ctx))
+
+
+def gemm(ctx: LoweringContext) -> Ref:
+    """Return alpha * op(A) @ op(B) + beta * C, where op transposes if asked to.
 
     Shapes: A (m, k) or (k, m); B (k, n) or (n, k); C broadcasts to (m, n); Y (m, n).
     Emits:  MatMul; Mul and AddV2 only where alpha, beta or C need them. Constants absorb transposition and factors.
@@ -39,7 +44,7 @@ def lower_gemm(ctx: LoweringContext) -> None:
             y = ctx.emit("AddV2", y, ctx.data(row * np.float32(beta) if beta != 1.0 else row))
         else:
             y = ctx.emit("AddV2", y, _scaled(ctx, cast(ctx, ctx.operand(2), "float32"), beta))
-    ctx.result(cast(ctx, y, "int32") if integer else y)
+    return cast(ctx, y, "int32") if integer else y
 
 
 def _scaled(ctx: LoweringContext, x: Ref, factor: float) -> Ref:
@@ -58,19 +63,23 @@ def lower_matmul(ctx: LoweringContext) -> None:
     ctx.result(cast(ctx, y, "int32") if integer else y)
 
 
-def matmul(ctx: LoweringContext, a: Ref, b: Ref) -> Ref:
-    """numpy.matmul of two float32 values of any rank above zero."""
+def matmul(ctx: LoweringContext, a: Ref, b: Ref, transposed: tuple[bool, bool] = (False, False)) -> Ref:
+    """Return numpy.matmul of two float32 values of any rank above zero, each with its last two axes swapped if asked.
+
+    A vector has no axes to swap.
+    """
     a_dims, b_dims = ctx.dims(a), ctx.dims(b)
     out = list(ctx.output_type().shape or ()) if len(a_dims) == 1 or len(b_dims) == 1 else None
+    turn_a, turn_b = transposed[0] and len(a_dims) > 1, transposed[1] and len(b_dims) > 1
     if len(a_dims) == 1:
         a = reshape(ctx, a, (1, a_dims[0]))
     if len(b_dims) == 1:
         b = reshape(ctx, b, (b_dims[0], 1))
     a, b = _same_stacks(ctx, a, b)
     if ctx.rank(a) == 2 and ctx.rank(b) == 2:
-        y = ctx.emit("MatMul", a, b, transpose_a=False, transpose_b=False)
+        y = ctx.emit("MatMul", a, b, transpose_a=turn_a, transpose_b=turn_b)
     else:
-        y = ctx.emit("BatchMatMulV2", a, b, adj_x=False, adj_y=False)
+        y = ctx.emit("BatchMatMulV2", a, b, adj_x=turn_a, adj_y=turn_b)
     if out is not None:
         y = _drop_vector_axes(ctx, y, len(a_dims) == 1, len(b_dims) == 1)
     return y

@@ -80,7 +80,7 @@ def lower_instance_normalization(ctx: LoweringContext) -> None:
     ctx.result(_affine(ctx, _normalized(ctx, x, mean, var, epsilon), 1, 2))
 
 
-@lowers("LayerNormalization", since=(17,))
+@lowers("LayerNormalization", since=(1, 17))
 def lower_layer_normalization(ctx: LoweringContext) -> None:
     """Y = Scale * (X - Mean) * InvStdDev + B, with the statistics over `axis` and all after it.
 
@@ -89,26 +89,40 @@ def lower_layer_normalization(ctx: LoweringContext) -> None:
     """
     ctx.ignore_attrs("stash_type")  # the type to compute in: it is float32 here in any case
     x, epsilon = ctx.operand(0), float(ctx.attr("epsilon", 1e-5))
-    mean, var = _moments(ctx, x, _trailing_axes(ctx, x))
-    inverse = _inverse_deviation(ctx, var, epsilon)
-    y = ctx.emit("Mul", ctx.emit("Sub", x, mean), inverse)
+    y, mean, inverse = layer_norm(ctx, x, _trailing_axes(ctx, x), epsilon)
     y = ctx.emit("Mul", y, aligned(ctx, ctx.operand(1), ctx.rank(x)))
     y = ctx.emit("AddV2", y, aligned(ctx, ctx.operand(2), ctx.rank(x))) if ctx.has(2) else y
     ctx.result(y, mean, inverse)
 
 
+def layer_norm(ctx: LoweringContext, x: Ref, axes: Sequence[int], epsilon: float) -> tuple[Ref, Ref, Ref]:
+    """Return a value normalized over some axes, its mean, and the inverse of its deviation."""
+    mean, var = _moments(ctx, x, axes)
+    inverse = _inverse_deviation(ctx, var, epsilon)
+    return ctx.emit("Mul", ctx.emit("Sub", x, mean), inverse), mean, inverse
+
+
+@lowers("SimplifiedLayerNormalization", since=(1,))
 @lowers("RMSNormalization", since=(23,))
 def lower_rms_normalization(ctx: LoweringContext) -> None:
     """Y = scale * X / sqrt(mean of X^2 + epsilon), the mean over `axis` and all after it.
 
+    SimplifiedLayerNormalization is onnxruntime's name for it, in ONNX's domain, and has 1 / sqrt(...) as an output.
     Shapes: X and Y (..., *normalized); scale broadcasts to it.
     Source: https://onnx.ai/onnx/operators/onnx__RMSNormalization.html
     """
     ctx.ignore_attrs("stash_type")  # the type to compute in: it is float32 here in any case
     x, epsilon = ctx.operand(0), float(ctx.attr("epsilon", 1e-5))
-    square = ctx.emit("Mean", ctx.emit("Square", x), ctx.param(_trailing_axes(ctx, x)), keep_dims=True)
-    y = ctx.emit("Mul", x, _inverse_deviation(ctx, square, epsilon))
-    ctx.result(ctx.emit("Mul", y, aligned(ctx, ctx.operand(1), ctx.rank(x))))
+    y, inverse = rms_norm(ctx, x, _trailing_axes(ctx, x), epsilon)
+    y = ctx.emit("Mul", y, aligned(ctx, ctx.operand(1), ctx.rank(x)))
+    ctx.result(*([y] if ctx.node.op == "RMSNormalization" else [y, inverse]))
+
+
+def rms_norm(ctx: LoweringContext, x: Ref, axes: Sequence[int], epsilon: float) -> tuple[Ref, Ref]:
+    """Return a value divided by its root mean square over some axes, and the inverse of that."""
+    square = ctx.emit("Mean", ctx.emit("Square", x), ctx.param(list(axes)), keep_dims=True)
+    inverse = _inverse_deviation(ctx, square, epsilon)
+    return ctx.emit("Mul", x, inverse), inverse
 
 
 def _trailing_axes(ctx: LoweringContext, x: Ref) -> list[int]:
