@@ -194,17 +194,20 @@ def lower_softmax(ctx: LoweringContext) -> None:
 
     Emits: Softmax or LogSoftmax over the last axis, which is the only one that TF.js knows.
     """
-    x = ctx.operand(0)
+    flattens = ctx.since < 13
+    axis = int(ctx.attr("axis", 1 if flattens else -1))
+    ctx.result(softmax(ctx, ctx.node.op, ctx.operand(0), axis, flattens=flattens))
+
+
+def softmax(ctx: LoweringContext, op: str, x: Ref, axis: int, *, flattens: bool) -> Ref:
+    """Return Softmax or LogSoftmax along an axis, or over all axes from it on if `flattens`."""
     dims = ctx.dims(x)
     rank = len(dims)
-    op = ctx.node.op
-    if ctx.since < 13:
-        axis = ctx.axis(int(ctx.attr("axis", 1)), rank)
+    axis = ctx.axis(axis, rank)
+    if flattens:
         flat = reshape(ctx, x, (n_elements(dims[:axis]), n_elements(dims[axis:])), x) if axis < rank - 1 else x
         result = ctx.emit(op, flat)
-        ctx.result(result if flat is x else reshape(ctx, result, dims, x))
-        return
-    axis = ctx.axis(int(ctx.attr("axis", -1)), rank)
+        return result if flat is x else reshape(ctx, result, dims, x)
     order = [index for index in range(rank) if index != axis] + [axis]
     inverse = [order.index(index) for index in range(rank)]
-    ctx.result(transpose(ctx, ctx.emit(op, transpose(ctx, x, order)), inverse))
+    return transpose(ctx, ctx.emit(op, transpose(ctx, x, order)), inverse)

@@ -31,7 +31,7 @@ def lower_contrib_attention(ctx: LoweringContext) -> None:
     Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.Attention
     """
     ctx.ignore_attrs("rotary_embedding_dim")  # only with do_rotary
-    _refuse_shared_buffers(ctx, 6)
+    refuse_shared_buffers(ctx, 6)
     projected = matmul(ctx, cast(ctx, ctx.operand(0), "float32"), cast(ctx, ctx.operand(1), "float32"))
     if ctx.has(2):
         projected = ctx.emit("AddV2", projected, ctx.operand(2))
@@ -61,7 +61,8 @@ def packed_attention(
     ctx.result(y, ctx.emit("Pack", k.value, v.value, axis=0))
 
 
-def _refuse_shared_buffers(ctx: LoweringContext, past_length: int | None) -> None:
+def refuse_shared_buffers(ctx: LoweringContext, past_length: int | None) -> None:
+    """Raise UnsupportedError for what onnxruntime's CPU kernels of attention don't do either."""
     if ctx.attr("do_rotary", 0):
         ctx.refuse("rotary positions inside of Attention", "fuse them as MultiHeadAttention and RotaryEmbedding")
     if ctx.attr("past_present_share_buffer", 0) or (past_length is not None and ctx.has(past_length)):
@@ -87,7 +88,7 @@ def lower_multi_head_attention(ctx: LoweringContext) -> None:
     Emits:  as Attention, without the projection.
     Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MultiHeadAttention
     """
-    _refuse_shared_buffers(ctx, 8)
+    refuse_shared_buffers(ctx, 8)
     if not (ctx.has(1) and ctx.has(2)) or ctx.rank(ctx.operand(0)) != 3 or ctx.rank(ctx.operand(1)) == 5:
         ctx.refuse("queries, keys and values are packed in one operand, which onnxruntime's CPU kernel doesn't take")
     if ctx.has(9):

@@ -1,6 +1,6 @@
 """Pools over one to three spatial axes, and over all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from converter.lowering.legal import cast, pad
 from converter.lowering.registry import lowers
 from converter.lowering.spatial import every, lifted, n_spatial, to_channels_first, to_channels_last
 from converter.lowering.window import BIND, Axis, Window, read_window
-from converter.tfjs.graph import Ref
+from converter.tfjs.graph import Dim, Ref
 
 
 @lowers("MaxPool", since=(1, 8, 10, 11, 12, 22))
@@ -26,7 +26,7 @@ def lower_max_pool(ctx: LoweringContext) -> None:
     """
     storage = ctx.type(ctx.operand(0)).dtype
     x = cast(ctx, ctx.operand(0), "float32")
-    window = _read(ctx, x)
+    window = _read(ctx, x, _declared(ctx))
     column_major = bool(ctx.attr("storage_order", 0))
     if ctx.wants(1):
         y, indices = max_with_indices(ctx, x, window, column_major=column_major)
@@ -46,26 +46,31 @@ def lower_average_pool(ctx: LoweringContext) -> None:
             constant for fixed sizes, else RealDiv by the same pool of a mask. AddV2 of StridedSlices if dilated.
     Source: https://onnx.ai/onnx/operators/onnx__AveragePool.html
     """
-    x = ctx.operand(0)
-    window = _read(ctx, x)
+    ctx.result(average_pool(ctx, ctx.operand(0), _declared(ctx)))
+
+
+def average_pool(ctx: LoweringContext, x: Ref, declared: Sequence[Dim]) -> Ref:
+    """Return the mean of each window of (batch, channel, *spatial); ONNX declares so many windows along each axis."""
+    window = _read(ctx, x, declared)
     include_pads = bool(ctx.attr("count_include_pad", 0))
     if window.is_tf_same and not include_pads and not window.is_dilated:
-        ctx.result(_channels_last(ctx, x, window, _average_pool_same))
-        return
+        return _channels_last(ctx, x, window, _average_pool_same)
     y = _mean(ctx, x, window)
     if all(axis.n_windows is not None for axis in window.axes):
         factor = _mean_factor(window, include_pads)
-        ctx.result(y if np.all(factor == 1) else ctx.emit("Mul", y, ctx.data(factor)))
-    elif not window.has_pads or (include_pads and all(axis.tail == 0 for axis in window.axes)):
-        ctx.result(y)
-    else:
-        ctx.result(ctx.emit("RealDiv", y, _mean_of_mask(ctx, x, window, include_pads)))
+        return y if np.all(factor == 1) else ctx.emit("Mul", y, ctx.data(factor))
+    if not window.has_pads or (include_pads and all(axis.tail == 0 for axis in window.axes)):
+        return y
+    return ctx.emit("RealDiv", y, _mean_of_mask(ctx, x, window, include_pads))
 
 
-def _read(ctx: LoweringContext, x: Ref) -> Window:
+def _declared(ctx: LoweringContext) -> Sequence[Dim]:
+    return (ctx.output_type().shape or ())[2:]
+
+
+def _read(ctx: LoweringContext, x: Ref, declared: Sequence[Dim]) -> Window:
     n_spatial(ctx, x)
     window = read_window(ctx, ctx.dims(x)[2:], ceil=bool(ctx.attr("ceil_mode", 0)))
-    declared = (ctx.output_type().shape or ())[2:]
     for axis, said in zip(window.axes, declared, strict=False):
         if isinstance(said, int) and axis.n_windows not in (None, said):
             # ONNX 1.23 infers windows that start in the padding for opsets before 22; no runtime makes them.
@@ -100,7 +105,7 @@ def lower_lp_pool(ctx: LoweringContext) -> None:
     Source: https://onnx.ai/onnx/operators/onnx__LpPool.html
     """
     x, p = ctx.operand(0), int(ctx.attr("p", 2))
-    window = _read(ctx, x)
+    window = _read(ctx, x, _declared(ctx))
     mean = _mean(ctx, power(ctx, x, p), window)
     ctx.result(root(ctx, ctx.emit("Mul", mean, ctx.data(float(window.n_taps))), p))
 

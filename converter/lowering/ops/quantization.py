@@ -19,6 +19,7 @@ from converter.tfjs.graph import Ref
 MAX_AXES = 6
 
 
+@lowers("QuantizeLinear", since=(1,), domain="com.microsoft")
 @lowers("QuantizeLinear", since=(10, 13, 19, 21, 23, 24, 25, 28))
 def lower_quantize_linear(ctx: LoweringContext) -> None:
     """Y = saturate(round(x / y_scale) + y_zero_point), for all of x, for each index of an axis, or for each block.
@@ -54,6 +55,7 @@ def _quantized_type(ctx: LoweringContext) -> DType:
     return BY_ONNX_CODE[code] if code else BY_NAME["uint8"]
 
 
+@lowers("DequantizeLinear", since=(1,), domain="com.microsoft")
 @lowers("DequantizeLinear", since=(10, 13, 19, 21, 23, 24, 25, 28))
 def lower_dequantize_linear(ctx: LoweringContext) -> None:
     """Y = (x - x_zero_point) * x_scale, for all of x, for each index of an axis, or for each block.
@@ -114,7 +116,12 @@ def lower_dynamic_quantize_linear(ctx: LoweringContext) -> None:
     Emits:  Max, Min, arithmetic, Round; a scale of 1 where all of x is 0.
     Source: https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html
     """
-    x = ctx.operand(0)
+    y, scale, zero = dynamically_quantized(ctx, ctx.operand(0))
+    ctx.result(cast(ctx, y, "int32"), scale, cast(ctx, zero, "int32"))
+
+
+def dynamically_quantized(ctx: LoweringContext, x: Ref) -> tuple[Ref, Ref, Ref]:
+    """Return a value in 256 steps of its own range, the scale and the zero point, all as float32."""
     flat = host.resize(ctx, x, [None])
     nought, steps = ctx.data(0.0), ctx.data(255.0)
     high = ctx.emit("Maximum", reduce_axes(ctx, "Max", flat, [0], keepdims=False), nought)
@@ -124,5 +131,4 @@ def lower_dynamic_quantize_linear(ctx: LoweringContext) -> None:
     scale = ctx.emit("AddV2", scale, is_flat)
     zero = ctx.emit("RealDiv", ctx.emit("Neg", low), scale)
     zero = ctx.emit("Round", ctx.emit("ClipByValue", zero, ctx.data(0.0), ctx.data(255.0)))
-    y = saturated(ctx, ctx.emit("RealDiv", x, scale), zero, 0, 255)
-    ctx.result(cast(ctx, y, "int32"), scale, cast(ctx, zero, "int32"))
+    return saturated(ctx, ctx.emit("RealDiv", x, scale), zero, 0, 255), scale, zero
