@@ -11,6 +11,7 @@ from onnx import defs
 from converter.lowering import REGISTRY
 from converter.lowering.ops import load_all
 from converter.lowering.refusals import refusal
+from converter.onnx_model.contributed import DOMAIN, OPERATORS, VERSION
 from converter.onnx_model.prepare import HANDLERS
 from tools.sections import with_section
 
@@ -24,8 +25,10 @@ def operators() -> dict[str, Ways]:
     """Each operator of ONNX's own domain -> the versions that are expressed in each way."""
     load_all()
     found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    contributed = {(one.domain, one.name, VERSION) for one in OPERATORS}
     for schema in sorted(defs.get_all_schemas_with_history(), key=lambda one: (one.name, one.since_version)):
-        if not schema.domain and not schema.deprecated:
+        is_contributed = (schema.domain, schema.name, schema.since_version) in contributed
+        if not schema.domain and not schema.deprecated and not is_contributed:
             found[schema.name][_way(schema)].append(schema.since_version)
     return dict(found)
 
@@ -55,6 +58,26 @@ def _lines(rows: Mapping[str, Ways]) -> Iterator[str]:
     yield "Refused in every version:"
     yield ""
     yield from (f"- {op}: {refusal('', op).reason}" for op, ways in rows.items() if ways.keys() == {"refused"})
+    yield ""
+    yield from _contributed()
+
+
+def _contributed() -> Iterator[str]:
+    yield "## Contributed operators of ONNX Runtime"
+    yield ""
+    yield "Files from its optimizer and its quantizer have them. They are judged by its CPU kernels."
+    yield "Each has one version, 1: this LayerNormalization is the one of opsets before 17."
+    yield ""
+    yield "| operator | domain | way |"
+    yield "| --- | --- | --- |"
+    for one in OPERATORS:
+        is_lowered = REGISTRY.has(one.domain, one.name, VERSION)
+        way = "lowered" if is_lowered else f"refused: {refusal(one.domain, one.name).reason}"
+        yield f"| {one.name} | {one.domain or 'ai.onnx'} | {way} |"
+    yield ""
+    yield f"Every other operator of `{DOMAIN}` is refused by its name: {refusal(DOMAIN, '').reason}."
+    layouts = refusal(f"{DOMAIN}.nchwc", "")
+    yield f"Those of `{DOMAIN}.nchwc` are too: {layouts.reason}. The remedy: {layouts.hint}."
 
 
 def main(arguments: Sequence[str]) -> int:

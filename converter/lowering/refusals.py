@@ -33,7 +33,7 @@ OPERATORS: Mapping[tuple[str, str], Refusal] = {
 }
 DOMAINS: Mapping[str, Refusal] = {
     "com.microsoft": Refusal(
-        "this contributed operator of onnxruntime has no lowering",
+        "only some of onnxruntime's contributed operators can be converted (docs/operators.md), and this is not one",
         "convert the model as it was before onnxruntime's optimizer or quantizer changed it",
     ),
     "com.microsoft.nchwc": _LAID_OUT,

@@ -148,6 +148,13 @@ OPERATORS = (
         "channels_last:i",
         channels_last(twin("GlobalAveragePool", 1, 0, dtype=of(0))),
     ),
+    Operator(
+        "QLinearConv",
+        "x x_scale x_zero_point w w_scale w_zero_point y_scale y_zero_point B?",
+        "y",
+        "auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I channels_last:i",
+        channels_last(twin("Conv", 11, 0, 3, dtype=of(7), attrs=_CONV)),
+    ),
     Operator("QLinearLeakyRelu", _UNARY, "Y", "alpha:f", like(0)),
     Operator("QLinearMul", _BINARY, "C", "", twin("Mul", 14, 0, 3, dtype=of(0))),
     Operator("QLinearSigmoid", _UNARY, "Y", "", like(0)),
@@ -182,10 +189,22 @@ OPERATORS = (
 
 
 def register() -> None:
-    """Register each operator that onnx has no schema of."""
+    """Register each operator that onnx has no schema of.
+
+    onnx.reference makes a table of all schemas when it is first imported, and fails if two domains share a name.
+    """
+    import onnx.reference  # noqa: F401
+
     for operator in OPERATORS:
         if not _is_registered(operator):
             defs.register_schema(_schema(operator))
+
+
+def import_contributed(proto: onnx.ModelProto) -> None:
+    """Import the domain of the contributed operators where a file uses it only: ONNX Runtime does so too."""
+    uses = any(node.domain == DOMAIN for node in proto.graph.node)
+    if uses and all(entry.domain != DOMAIN for entry in proto.opset_import):
+        proto.opset_import.append(helper.make_opsetid(DOMAIN, VERSION))
 
 
 def _is_registered(operator: Operator) -> bool:

@@ -17,6 +17,7 @@ from onnx import checker, helper, numpy_helper
 from converter.dtypes import BY_ONNX_CODE, DType, as_numpy
 from converter.errors import CheckpointError
 from converter.fileio import sha256_of
+from converter.onnx_model.contributed import import_contributed
 from converter.onnx_model.wire import without_weights
 
 FIRST_IR_WITHOUT_DEFAULTS = 4  # before it, every initializer had to be an input as well
@@ -73,6 +74,7 @@ def _checked(serialized: bytes, sha256: str, raw: RawData, *, where: str, folder
         _refuse("not an ONNX file, or a truncated one", where, "export the model again", error)
     if not proto.opset_import or not proto.graph.output:
         _refuse("an ONNX model needs an opset and at least one output", where, "export the model again")
+    import_contributed(proto)
     _forget_wildcards(proto.graph)
     constants = _split_weights(proto.graph, raw, folder, where)
     proto = _copied(proto)

@@ -8,7 +8,7 @@ import numpy as np
 
 from converter.dtypes import DType
 from converter.lowering.context import LoweringContext
-from converter.lowering.legal import cast, reshape
+from converter.lowering.legal import cast, reshape, transpose
 from converter.lowering.narrow import along, centred, centred_array, is_zero, saturated
 from converter.lowering.ops.conv import convolution
 from converter.lowering.ops.linear import matmul
@@ -29,25 +29,36 @@ def lower_conv_integer(ctx: LoweringContext) -> None:
     ctx.result(cast(ctx, to_channels_first(ctx, y, n_axes), "int32"))
 
 
+@lowers("QLinearConv", since=(1,), domain="com.microsoft")
 @lowers("QLinearConv", since=(10,))
 def lower_qlinear_conv(ctx: LoweringContext) -> None:
     """Y = X convolved with W plus B, all of them quantized; the result is rescaled, rounded and saturated.
 
-    Shapes: as Conv; scales and zero points (), those of W also one for each output channel
+    Shapes: as Conv, onnxruntime's own one also with the channels of X and Y last; scales and zero points (), those of W
+            also one for each output channel
     Emits:  Cast, Sub, as Conv, then Mul, Round, AddV2, ClipByValue, Cast.
     Source: https://onnx.ai/onnx/operators/onnx__QLinearConv.html
     """
-    y, n_axes = _convolved(ctx, x=(0, 2), w=(3, 5))
+    is_last = bool(ctx.attr("channels_last", 0))
+    y, n_axes = _convolved(ctx, x=(0, 2), w=(3, 5), is_last=is_last)
     if ctx.has(8):
         y = ctx.emit("AddV2", y, cast(ctx, ctx.operand(8), "float32"))
     rank = n_axes + 2
     y = _rescaled(ctx, y, along(ctx, 1, rank, 0), along(ctx, 4, 1, 0), ctx.dtype(7))
-    ctx.result(cast(ctx, to_channels_first(ctx, y, n_axes), "int32"))
+    y = to_channels_first(ctx, y, n_axes)
+    ctx.result(cast(ctx, transpose(ctx, y, [0, *range(2, rank), 1]) if is_last else y, "int32"))
 
 
-def _convolved(ctx: LoweringContext, x: tuple[int, int], w: tuple[int, int]) -> tuple[Ref, int]:
-    """The convolution of two operands, each an (operand, its zero point), channels last, and its spatial axes."""
+def _convolved(
+    ctx: LoweringContext, x: tuple[int, int], w: tuple[int, int], *, is_last: bool = False
+) -> tuple[Ref, int]:
+    """Return the convolution of two operands, each an (operand, its zero point), channels last, and its spatial axes.
+
+    `is_last` says that the channels of the first operand are last as well.
+    """
     image = centred(ctx, *x, channel=1)
+    if is_last:
+        image = transpose(ctx, image, [0, ctx.rank(image) - 1, *range(1, ctx.rank(image) - 1)])
     n_axes, group = n_spatial(ctx, image), int(ctx.attr("group", 1))
     known = centred_array(ctx, *w, channel=0)
     kernel: Filter = known if known is not None else centred(ctx, *w, channel=0)

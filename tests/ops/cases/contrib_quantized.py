@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 from onnx import TensorProto
 
@@ -44,6 +46,14 @@ def unary(name, op, x, zero=(120, 10), scale=(0.05, 0.01), dtype=U, attrs=None, 
 
 def pool(name, x, attrs, op="QLinearAveragePool", **rest):
     return unary(name, op, x, (120, 90), (0.02, 0.011), attrs=attrs, **rest)
+
+
+def conv(name, x, attrs, declared=None, w=None):
+    w = draw(4, 3, 3, 3) if w is None else w
+    inputs = {"X": x, "XS": F(0.02), "XZ": U(120), "W": w, "WS": F(0.01), "WZ": U(127), "YS": F(0.2), "YZ": U(128)}
+    inputs |= {"B": RNG.integers(-900, 900, w.shape[0]).astype(np.int32)}
+    case = quantized(name, "QLinearConv", inputs, attrs, constants=list(inputs)[1:], declared=declared or {})
+    return replace(case, id=f"contrib-{case.id}")
 
 
 def concat(name, parts, axis, declared=None):
@@ -98,7 +108,7 @@ def attention(name, weights=None, w_zero=127, mask=None, past=None, attrs=None, 
 def linear(name, op, x, scale, zero, made, **rest):
     inputs = {"X": x, "S": scale} | ({} if zero is None else {"Z": zero})
     case = quantized(name, op, inputs, rest.pop("attrs", None), {"Y": made}, constants=["S", "Z"][: len(inputs) - 1])
-    return Case(**{**vars(case), "id": f"contrib-{case.id}", **rest})
+    return replace(case, id=f"contrib-{case.id}", **rest)
 
 
 IMAGE = draw(2, 3, 7, 6)
@@ -134,6 +144,9 @@ CASES = [
     pool("channels-last", LAST, {"kernel_shape": [3, 2], "channels_last": 1}),
     pool("plain", IMAGE, {}, "QLinearGlobalAveragePool", declared={"X": ("batch", 3, "height", "width")}),
     pool("channels-last", LAST, {"channels_last": 1}, "QLinearGlobalAveragePool"),
+    conv("channels-last", LAST, {"channels_last": 1, "pads": [1, 1, 1, 1]}, {"X": ("batch", 7, 6, 3)}),
+    conv("channels-last-depthwise", LAST, {"channels_last": 1, "group": 3}, w=draw(3, 1, 3, 3)),
+    conv("channels-first", IMAGE, {"strides": [2, 1]}),
     gemm("plain", declared={"A": ("batch", 20)}),
     gemm("int8", b_type=np.int8, b_zero=0),
     gemm("alpha", attrs={"alpha": 0.5}),
