@@ -233,7 +233,8 @@ def _schema(operator: Operator) -> OpSchema:
     def infer(context: Any) -> None:
         _infer(context, operator.rule, [name for name, _ in pairs])
 
-    return schema.set_type_and_shape_inference_function(infer)
+    schema.set_type_and_shape_inference_function(infer)
+    return schema
 
 
 def _parameter(word: str, constraint: str) -> OpSchema.FormalParameter:

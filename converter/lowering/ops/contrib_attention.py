@@ -35,7 +35,7 @@ def lower_contrib_attention(ctx: LoweringContext) -> None:
     projected = matmul(ctx, cast(ctx, ctx.operand(0), "float32"), cast(ctx, ctx.operand(1), "float32"))
     if ctx.has(2):
         projected = ctx.emit("AddV2", projected, ctx.operand(2))
-    sizes = [int(size) for size in ctx.attr("qkv_hidden_sizes", None) or []]
+    sizes: list[int] = list(ctx.attr("qkv_hidden_sizes", []))
     packed_attention(ctx, projected, sizes, mask=3, past=4, bias=5)
 
 

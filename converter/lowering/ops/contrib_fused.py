@@ -48,7 +48,7 @@ def lower_fused_conv(ctx: LoweringContext) -> None:
     y = conv(ctx)
     if ctx.has(3):
         y = ctx.emit("AddV2", y, ctx.operand(3))
-    params = [float(value) for value in ctx.attr("activation_params", [])]
+    params: list[float] = list(ctx.attr("activation_params", []))
     ctx.result(_activated(ctx, y, ctx.attr("activation", ""), params))
 
 
@@ -56,8 +56,8 @@ def lower_fused_conv(ctx: LoweringContext) -> None:
 def lower_fused_gemm(ctx: LoweringContext) -> None:
     """Y = activation(alpha * op(A) @ op(B) + beta * C), where op transposes if asked to."""
     y = gemm(ctx)
-    found = [ctx.attr(f"activation_{name}", None) for name in ("alpha", "beta", "gamma")]
-    params = [float(value) for value in found if value is not None]
+    found: list[float | None] = [ctx.attr(f"activation_{name}", None) for name in ("alpha", "beta", "gamma")]
+    params = [value for value in found if value is not None]
     ctx.result(_activated(ctx, y, ctx.attr("activation", ""), params))
 
 
