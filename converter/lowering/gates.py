@@ -141,6 +141,43 @@ def held(ctx: LoweringContext, running: Ref | None, new: Ref, old: Ref | None) -
     return select(ctx, running, new, ctx.data(0.0) if old is None else old)
 
 
+def state_size(ctx: LoweringContext, n_gates: int, n_directions: int) -> int:
+    """The size of the state of a recurrent node, which its weights, biases and initial states fit.
+
+    Raises: UnsupportedError if it is only known at run time, or an operand doesn't fit it.
+    """
+    size = ctx.attr("hidden_size", ctx.dims(ctx.operand(2))[2])
+    if not isinstance(size, int):
+        ctx.refuse("the size of the state is only known when the graph runs")
+    rows = n_gates * size
+    shapes: dict[int, tuple[int | None, ...]] = {
+        1: (n_directions, rows, None),
+        2: (n_directions, rows, size),
+        3: (n_directions, 2 * rows),
+        5: (None, None, size),
+        6: (None, None, size),
+    }
+    for index, expected in shapes.items():
+        found = ctx.dims(ctx.operand(index)) if ctx.has(index) else expected
+        if not _fits(found, expected):
+            ctx.refuse(
+                f"{ctx.node.inputs[index]} has the shape {_spelled(found)}, and with hidden_size {size} ONNX wants "
+                f"{_spelled(expected)}",
+                hint="ONNX has no projection of the state: what torch writes for nn.LSTM(proj_size=…) is not valid; "
+                "use an nn.LSTM without proj_size",
+            )
+    return size
+
+
+def _spelled(dims: Sequence[int | str | None]) -> str:
+    return f"[{', '.join('any' if dim is None else str(dim) for dim in dims)}]"
+
+
+def _fits(dims: Sequence[int | str | None], expected: Sequence[int | None]) -> bool:
+    pairs = zip(dims, expected, strict=False)
+    return len(dims) == len(expected) and all(not isinstance(a, int) or b is None or a == b for a, b in pairs)
+
+
 def piece(ctx: LoweringContext, index: int, direction: int) -> Ref | None:
     """The part of an operand (direction, …) that belongs to one direction; None if the node lacks the operand."""
     if not ctx.has(index):

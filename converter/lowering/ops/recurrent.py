@@ -19,6 +19,7 @@ from converter.lowering.gates import (
     read_activations,
     read_sequences,
     stack_outputs,
+    state_size,
     total,
 )
 from converter.lowering.registry import lowers
@@ -180,13 +181,11 @@ def _unroll(
     states: tuple[int, ...],
 ) -> None:
     """Walk each direction over time; `states` are the operands that hold the initial states, `make` the cell."""
-    ctx.ignore_attrs("hidden_size", "output_sequence")  # the shape of R says the first, the node's outputs the second
+    ctx.ignore_attrs("output_sequence")  # the node's outputs say it
     backward = DIRECTIONS[ctx.attr("direction", "forward")]
     activations = read_activations(ctx, default, len(backward))
     sequences = read_sequences(ctx)
-    hidden = ctx.dims(ctx.operand(2))[2]
-    if not isinstance(hidden, int):
-        ctx.refuse("the size of the state is only known when the graph runs")
+    hidden = state_size(ctx, n_gates, len(backward))
     outputs, finals = [], []
     for index, is_backward in enumerate(backward):
         bias = _bias(ctx, index, n_gates * hidden)

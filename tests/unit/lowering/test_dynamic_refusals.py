@@ -16,6 +16,11 @@ STRINGS = {"mode": "TF", "min_gram_length": 1, "max_gram_length": 1, "max_skip_c
            "ngram_indexes": [0], "pool_strings": ["a"]}  # fmt: skip
 REFUSED = [
     (
+        Case("projection", "LSTM", {"X": (4, 2, 3), **GATES, "": (), " ": (), "H": (1, 2, 3), "C": (1, 2, 6)},
+             {"hidden_size": 6}),
+        "W has the shape [1, 12, 3], and with hidden_size 6 ONNX wants [1, 24, any]", "proj_size",
+    ),
+    (
         Case("length", "LSTM", {"X": (4, 2, 3), **GATES}, {"hidden_size": 3}, declared={"X": ("time", 2, 3)}),
         "the length of the sequences (time)", "--bind time=size",
     ),
