@@ -8,14 +8,17 @@ from typing import Protocol
 
 import numpy as np
 
+from converter.config import ParitySection
 from converter.errors import ConfigError, ConverterError, InternalError, ParityError
 from converter.parity.agreement import Agreement
 from converter.parity.compare import Rules, TensorVerdict, compare_by_rules
 from converter.parity.inputs import Sample
 from converter.parity.output import OutputVerdict
+from converter.parity.repeat import require_repeated
 from converter.parity.verdict import Info, ParityReport, RuntimeVerdict, Status
 
 Outputs = Mapping[str, np.ndarray]
+REFERENCE_RUNS = 2  # of each sample
 
 _STATEFUL = "remove random operations from the model; if it has none, report it: a kernel writes into its operands"
 
@@ -105,21 +108,33 @@ class _Watch:
 
 
 def compute_reference(
-    runtime: Runtime, model: Path, samples: Sequence[Sample], *, on_progress: OnProgress | None = None
+    runtime: Runtime,
+    model: Path,
+    samples: Sequence[Sample],
+    *,
+    agreement: Agreement | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Reference:
     """The reference outputs of a runtime for every sample: what the candidates, and the test vectors, are held to.
 
-    Raises: RuntimeMissing or another ConverterError of the runtime; ParityError if there is no sample.
+    Each sample is run again after all have been run: then the outputs must be the same, within a tenth of the tolerance
+    that the agreement (by default that of a config without settings) has for float32.
+
+    Raises: RuntimeMissing or another ConverterError of the runtime; ParityError if there is no sample, or the runtime
+            doesn't repeat itself.
     """
     _require_samples(samples)
     info = runtime.start()
     loaded = runtime.load(model)
+    rules = (agreement or Agreement.of(ParitySection())).rules(("float32",))
     outputs: dict[str, Outputs] = {}
     try:
-        for sample in samples:
-            result = loaded.run(sample.inputs)
-            outputs[sample.label] = {name: np.array(array) for name, array in result.outputs.items()}
-            _tell(on_progress, runtime.name, len(outputs), len(samples))
+        for done, sample in enumerate([*samples] * REFERENCE_RUNS, start=1):
+            found = {name: np.array(array) for name, array in loaded.run(sample.inputs).outputs.items()}
+            first = outputs.setdefault(sample.label, found)
+            if first is not found:
+                require_repeated(first, found, rules, runtime=runtime.name, label=sample.label)
+            _tell(on_progress, runtime.name, done, REFERENCE_RUNS * len(samples))
     finally:
         loaded.close()
     return Reference(info, outputs)

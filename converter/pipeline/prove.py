@@ -9,7 +9,15 @@ from converter.layers import LAYERS_FOLDER
 from converter.parity.agreement import Agreement
 from converter.parity.compare import Tolerance
 from converter.parity.inputs import Sample
-from converter.parity.run import Candidate, OnOutputs, Progress, Reference, check_parity, compute_reference
+from converter.parity.run import (
+    REFERENCE_RUNS,
+    Candidate,
+    OnOutputs,
+    Progress,
+    Reference,
+    check_parity,
+    compute_reference,
+)
 from converter.parity.verdict import ParityReport
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted
 from converter.report.spread import SpreadCollector
@@ -98,11 +106,15 @@ def _all_runtimes(pool: RuntimePool, always: Sequence[str]) -> tuple[list[str], 
     return chosen, not_run
 
 
-def reference_of(runtime: Runtime, model: Path, samples: Sequence[Sample], *, emit: Emit) -> Reference:
-    """The reference outputs of a runtime for every sample."""
+def reference_of(
+    runtime: Runtime, model: Path, samples: Sequence[Sample], agreement: Agreement, *, emit: Emit
+) -> Reference:
+    """The reference outputs of a runtime for every sample, as `compute_reference`."""
     step = f"reference: {runtime.name}"
-    emit(StepStarted(step, len(samples)))
-    reference = compute_reference(runtime, model, samples, on_progress=lambda now: emit(StepAdvanced(step, now.done)))
+    emit(StepStarted(step, REFERENCE_RUNS * len(samples)))
+    reference = compute_reference(
+        runtime, model, samples, agreement=agreement, on_progress=lambda now: emit(StepAdvanced(step, now.done))
+    )
     emit(StepFinished(step, f"{len(samples)} samples"))
     return reference
 

@@ -88,7 +88,8 @@ class Prover:
     @cached_property
     def reference(self) -> Reference:
         """What PyTorch gives for the samples where there is a module, else onnxruntime."""
-        return reference_of(self._reference_runtime(), self._folder / "model.onnx", self.samples, emit=self._emit)
+        model, agreement = self._folder / "model.onnx", Agreement.of(self._resolved.config.parity)
+        return reference_of(self._reference_runtime(), model, self.samples, agreement, emit=self._emit)
 
     def _reference_runtime(self) -> Runtime:
         if self._source.module is None:

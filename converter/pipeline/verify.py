@@ -135,18 +135,18 @@ def truth_of(
     artifact: Artifact, wanted: Wanted, settings: ParitySection, pool: RuntimePool, emit: Emit
 ) -> tuple[list[Sample], Reference]:
     """The inputs to compare on, and their outputs: from the test vectors, and of onnxruntime for the others."""
-    manifest, folder = artifact.manifest, artifact.folder
+    manifest, folder, agreement = artifact.manifest, artifact.folder, Agreement.of(settings)
     specs, names = specs_of(manifest), [feature.name for feature in manifest.features]
     if not (folder / VECTORS_FOLDER).is_dir():
         drawn = draw(specs, wanted.settings(settings))
         read = beside(drawn, Wanted(samples=wanted.samples), settings, specs, names)
         samples = [*drawn, *read]
-        return samples, reference_of(pool.get("onnxruntime"), folder / "model.onnx", samples, emit=emit)
+        return samples, reference_of(pool.get("onnxruntime"), folder / "model.onnx", samples, agreement, emit=emit)
     known, recorded = _from_vectors(manifest, folder)
     new = beside(known, wanted, settings, specs, names)
     if not new:
         return known, recorded
-    computed = reference_of(pool.get("onnxruntime"), folder / "model.onnx", new, emit=emit)
+    computed = reference_of(pool.get("onnxruntime"), folder / "model.onnx", new, agreement, emit=emit)
     device = f"{recorded.info.device}; {len(new)} more samples computed by onnxruntime"
     info = RuntimeInfo(recorded.info.name, computed.info.versions, device)
     by = {computed.info.name: frozenset(sample.label for sample in new)}

@@ -373,3 +373,43 @@ def test_only_the_first_sample_of_each_size_is_run_twice():
     assert report_on(Counting("counting")).passed
     assert len(runs) == len(SAMPLES) + 3
     assert [len(x) for x in runs[-2:]] == [4, 1]
+
+
+@dataclass
+class Counting(Formula):
+    """It counts its runs, and its output is what `output` makes of the count and the input."""
+
+    output: Callable[[int, np.ndarray], np.ndarray] = lambda n, x: x
+    n_runs: int = 0
+
+    def run(self, inputs):
+        self.n_runs += 1
+        return PlainResult({"y": self.output(self.n_runs, inputs["x"])})
+
+
+@pytest.mark.parametrize(
+    ("output", "what"),
+    [
+        pytest.param(
+            lambda n, x: x + np.float32(n / 4), "output y differs .* in 3 of 3 values, by up to", id="counter"
+        ),
+        pytest.param(lambda n, x: x + np.float32(n > len(SAMPLES)), "by up to 1", id="changes-after-all-samples"),
+        pytest.param(lambda n, x: np.int64([n]), "1 of 1 values", id="integers"),
+        pytest.param(lambda n, x: np.zeros(n, np.float32), r"float32\[\d+\] against float32\[1\]", id="shape"),
+    ],
+)
+def test_a_reference_that_does_not_repeat_itself_is_no_reference(output, what):
+    with pytest.raises(ParityError, match=f"does not repeat itself: .*{what}") as caught:
+        compute_reference(Counting("torch", output=output), MODEL, SAMPLES)
+    assert "would pass" not in str(caught.value)
+    assert caught.value.where.startswith("reference torch, sample batch1")
+    assert "random" in caught.value.hint
+    assert caught.value.exit_code == 5
+
+
+def test_a_reference_may_vary_by_a_small_part_of_the_tolerance():
+    wobble = Counting("torch", output=lambda n, x: x + np.float32(5e-7 * (n % 3)))
+    assert compute_reference(wobble, MODEL, SAMPLES).outputs.keys() == {sample.label for sample in SAMPLES}
+    strict = Agreement.everywhere(Tolerance(1e-7, 0))
+    with pytest.raises(ParityError, match="does not repeat itself"):
+        compute_reference(wobble, MODEL, SAMPLES, agreement=strict)

@@ -36,8 +36,8 @@ def graph(folder: Path, last: float) -> Path:
 def compared(pool: RuntimePool, first: Path, second: Path) -> EngineComparison:
     """Two graphs where `first` has the ONNX model that is the reference of both."""
     samples = [Sample("one", {"x": np.array([[1.0, 2.0, 3.0]], np.float32)})]
-    reference = reference_of(pool.get("onnxruntime"), first / "model.onnx", samples, emit=silent)
     agreement, recorder = Agreement.of(ParitySection()), Recorder()
+    reference = reference_of(pool.get("onnxruntime"), first / "model.onnx", samples, agreement, emit=silent)
     models = {RUNTIME: first / "tfjs"}
     seen: list[str] = []
     listen = all_of(recorder.keep, lambda runtime, *_: seen.append(runtime))
