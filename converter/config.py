@@ -54,6 +54,23 @@ class TensorSpec(_Strict):
     unit: str = ""
 
 
+def unnamed_dim(tensor: str, axis: int) -> str:
+    """Return the name that a dimension without a name gets: one of its own, as nothing says that it equals another."""
+    return f"{dim_name(tensor)}_dim_{axis}"
+
+
+def unnamed_axis(tensor: str, dim: Dim) -> int | None:
+    """Return the axis that `unnamed_dim` named a dimension of a tensor for, None if it has another name."""
+    prefix = unnamed_dim(tensor, 0)[:-1]
+    axis = str(dim).removeprefix(prefix)
+    return int(axis) if str(dim).startswith(prefix) and axis.isdecimal() else None
+
+
+def dim_name(text: str) -> str:
+    """Return a text with `_` for each character that the name of a dimension can't hold."""
+    return "".join(c if c.isalnum() else "_" for c in text) or "dim"
+
+
 class ModelSection(_Strict):
     """Where the weights are, and the code that gives them a network.
 

@@ -1,21 +1,20 @@
 """`nn.Module` -> ONNX by one of torch's two exporters, with the names and dynamic dimensions of the contract."""
 
-import inspect
 import math
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import onnx
 import torch
 from torch import nn
-from torch.utils import _pytree as pytree
 
 from converter.checkpoint.quiet import first_line, torch_is_quiet
 from converter.config import TensorSpec
 from converter.errors import ConfigError, InternalError, UnsupportedError
+from converter.forward import InputBinding, bind_inputs, output_names, tensors_of
 
 # A dimension's size while tracing: primes, so that the graph cannot mistake one for a size of the network.
 SAMPLE_PRIMES = (5, 7, 11, 13, 17, 19, 23, 29)
@@ -26,8 +25,9 @@ SAMPLE_SEED = 0
 FILE_LIMIT_BYTES = (1 << 31) - 1  # of one protobuf message
 NOT_PART_OF_THE_MODEL = frozenset({"doc_string", "metadata_props"})  # stack traces, paths, class names
 Exporter = Literal["dynamo", "torchscript"]
+INSIDE = re.compile(r"(/?)network[./](.+)")
 SYMBOL = re.compile(r"[A-Za-z_]\w*")
-SPECIALISED = re.compile(r"static shape of \d+ for dimension inputs\['(\w+)'\](?:\[(\d+)\])?\.shape\[(\d+)\]")
+SPECIALISED = re.compile(r"static shape of \d+ for dimension inputs\['inputs'\]\[(\d+)\]\.shape\[(\d+)\]")
 
 
 def onnx_from_module(
@@ -48,65 +48,69 @@ def onnx_from_module(
     """
     if not inputs:
         raise ConfigError("the network's inputs are unknown", hint="set inputs, or give --input NAME=SHAPE:DTYPE")
-    examples, n_outputs = _fitting_examples(module, inputs)
-    names = _output_names(outputs, n_outputs)
+    binding = bind_inputs(module, inputs)
+    examples, result = _fitting_examples(module, binding, inputs)
+    names = _output_names(outputs, result, inputs)
     export = _exported if exporter == "dynamo" else _exported_by_torchscript
-    model = export(module, examples, inputs, names, opset)
+    model = export(_Flat(module, binding, inputs), examples, inputs, names, opset)
     _strip(model)
+    _restore_names(model)
     _name_dims(model, inputs)
     _check(model, inputs, names, opset)
     return model
 
 
 class ChannelsLast(nn.Module):
-    """A network that takes some of its images as (batch, height, width, channel), where `is_image` says so."""
+    """A network that takes some of its images as (batch, height, width, channel): those that `images` names."""
 
-    def __init__(self, network: nn.Module, is_image: Sequence[bool]) -> None:
+    def __init__(self, network: nn.Module, binding: InputBinding, images: Collection[str]) -> None:
         super().__init__()
         self.network = network
-        self.is_image = tuple(is_image)
+        self.binding = binding
+        self.images = frozenset(images)
 
-    def forward(self, *inputs: torch.Tensor) -> object:
-        """What the network returns for the same images with their channels before height and width."""
-        pairs = zip(inputs, self.is_image, strict=True)
-        return self.network(*(x.permute(0, 3, 1, 2).contiguous() if is_image else x for x, is_image in pairs))
-
-
-def tensors_of(result: object) -> list[torch.Tensor]:
-    """The tensors that a network returned, in the order in which the exporter writes them.
-
-    Raises: UnsupportedError if it returned anything else (None is passed over).
-    """
-    leaves = [leaf for leaf in pytree.tree_leaves(result) if leaf is not None]
-    for leaf in leaves:
-        if not isinstance(leaf, torch.Tensor):
-            raise UnsupportedError(
-                f"the network returns a {type(leaf).__name__}",
-                where="export",
-                hint="return tensors, alone or in tuples, lists and dictionaries",
-            )
-    if not leaves:
-        raise UnsupportedError("the network returns no tensor", where="export", hint="return its result")
-    return leaves
+    def forward(self, **inputs: torch.Tensor) -> object:
+        """Return what the network returns for the same images with their channels before height and width."""
+        moved = {
+            name: tensor.permute(0, 3, 1, 2).contiguous() if name in self.images else tensor
+            for name, tensor in inputs.items()
+        }
+        return self.binding.call(self.network, moved)
 
 
-def _fitting_examples(module: nn.Module, inputs: Sequence[TensorSpec]) -> tuple[list[torch.Tensor], int]:
-    """Example inputs that the network accepts, and how many outputs it returns for them."""
+class _Flat(nn.Module):
+    """A network that takes its inputs in their declared order, and returns its tensors as one tuple."""
+
+    def __init__(self, network: nn.Module, binding: InputBinding, inputs: Sequence[TensorSpec]) -> None:
+        super().__init__()
+        self.network = network
+        self.binding = binding
+        self.names = tuple(spec.name for spec in inputs)
+        self.training = network.training  # which the exporter puts back, in the network as well
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(tensors_of(self.binding.call(self.network, dict(zip(self.names, inputs, strict=True)))))
+
+
+def _fitting_examples(
+    module: nn.Module, binding: InputBinding, inputs: Sequence[TensorSpec]
+) -> tuple[list[torch.Tensor], object]:
+    """Example inputs that the network accepts, and what it returns for them."""
     complaint: Exception | None = None
     for sizes in _sample_sizes(inputs):
         examples = [_example(spec, sizes) for spec in inputs]
         try:
             with torch_is_quiet(), torch.no_grad():
-                result = module(*examples)
+                result = binding.call(module, {spec.name: one for spec, one in zip(inputs, examples, strict=True)})
         except Exception as error:  # the network is the user's code
             complaint = complaint or error
         else:
-            return examples, len(tensors_of(result))
+            return examples, result
     shapes = ", ".join(f"{spec.name} {spec.dtype}[{', '.join(map(str, spec.shape))}]" for spec in inputs)
     raise ConfigError(
         f"the network doesn't accept {shapes}: {first_line(complaint or RuntimeError())}",
         where="inputs",
-        hint="give the inputs in the order of forward(), with the shapes and dtypes that it expects",
+        hint="declare the inputs with the shapes, dtypes and ranges that forward() expects",
     ) from complaint
 
 
@@ -144,16 +148,21 @@ def _example(spec: TensorSpec, sizes: Mapping[str, int]) -> torch.Tensor:
         ) from error
 
 
-def _output_names(given: Sequence[str], n_outputs: int) -> list[str]:
-    if not given:
-        return ["output"] if n_outputs == 1 else [f"output_{i}" for i in range(n_outputs)]
-    if len(given) != n_outputs:
+def _output_names(given: Sequence[str], result: object, inputs: Sequence[TensorSpec]) -> list[str]:
+    """The names of the outputs: those that were given, else those that the network gives them."""
+    n_outputs = len(tensors_of(result))
+    names = list(given) or output_names(result)
+    if len(names) != n_outputs:
         raise ConfigError(
-            f"{len(given)} name(s) for {n_outputs} output(s)", where="outputs", hint=f"give {n_outputs} name(s)"
+            f"{len(names)} name(s) for {n_outputs} output(s)", where="outputs", hint=f"give {n_outputs} name(s)"
         )
-    if len(set(given)) < len(given):
+    if len(set(names)) < len(names):
         raise ConfigError("a name is given twice", where="outputs", hint="give each output a name of its own")
-    return list(given)
+    if both := {spec.name for spec in inputs}.intersection(names):
+        others = " ".join(f"--output {name}_out" if name in both else f"--output {name}" for name in names)
+        what = f"an input and an output are both called {sorted(both)[0]}, and ONNX takes equal names for one value"
+        raise ConfigError(what, where="outputs", hint=f"name the outputs: {others}")
+    return names
 
 
 def _exported(
@@ -175,12 +184,12 @@ def _exported(
                 verbose=False,
                 external_data=False,
                 opset_version=opset,
-                dynamic_shapes=_as_forward_takes_them(module, shapes),
+                dynamic_shapes=(shapes,),
                 input_names=[spec.name for spec in inputs],
                 output_names=list(names),
             )
     except Exception as error:  # the exporter runs the user's code, and raises nearly any type itself
-        raise _export_error(error, module, inputs) from error
+        raise _export_error(error, inputs) from error
     if program is None:
         raise InternalError("torch.onnx.export returned nothing")
     return program.model_proto
@@ -206,22 +215,14 @@ def _exported_by_torchscript(
             )
             return onnx.load(file)
     except Exception as error:  # the exporter runs the user's code, and raises nearly any type itself
-        raise _export_error(error, module, inputs) from error
+        raise _export_error(error, inputs) from error
 
 
-def _as_forward_takes_them(module: nn.Module, shapes: tuple[dict[int, Any], ...]) -> tuple[Any, ...]:
-    """The dynamic dimensions in the structure of forward()'s arguments: `*args` takes all of the rest as one."""
-    for position, parameter in enumerate(inspect.signature(module.forward).parameters.values()):
-        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            return (*shapes[:position], shapes[position:])
-    return shapes
-
-
-def _export_error(error: Exception, module: nn.Module, inputs: Sequence[TensorSpec]) -> ConfigError | UnsupportedError:
+def _export_error(error: Exception, inputs: Sequence[TensorSpec]) -> ConfigError | UnsupportedError:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    fixed = dict.fromkeys(_specialised(f"{error}\n{cause}", module, inputs))
+    fixed = dict.fromkeys(_specialised(f"{error}\n{cause}", inputs))
     if fixed:
         return ConfigError(
             f"can't be dynamic: {', '.join(fixed)}",
@@ -235,13 +236,11 @@ def _export_error(error: Exception, module: nn.Module, inputs: Sequence[TensorSp
     )
 
 
-def _specialised(complaint: str, module: nn.Module, inputs: Sequence[TensorSpec]) -> Iterator[str]:
+def _specialised(complaint: str, inputs: Sequence[TensorSpec]) -> Iterator[str]:
     """The named dimensions that torch says are constants."""
-    arguments = list(inspect.signature(module.forward).parameters)
-    for argument, element, axis in SPECIALISED.findall(complaint):
-        if argument in arguments:
-            spec = inputs[arguments.index(argument) + int(element or 0)]
-            yield f"{spec.shape[int(axis)]} of {spec.name}"
+    for element, axis in SPECIALISED.findall(complaint):
+        spec = inputs[int(element)]
+        yield f"{spec.shape[int(axis)]} of {spec.name}"
 
 
 def _strip(message: Any) -> None:
@@ -252,6 +251,38 @@ def _strip(message: Any) -> None:
         elif field.message_type is not None:
             for item in [value] if hasattr(value, "ListFields") else value:
                 _strip(item)
+
+
+def _restore_names(model: onnx.ModelProto) -> None:
+    """Remove the name under which `_Flat` holds the network from the names of weights, values and nodes."""
+    interface = {info.name for info in (*model.graph.input, *model.graph.output)}
+    names = {name for graph in _graphs(model.graph) for name in _names(graph)}
+    restored = {name: match[1] + match[2] for name in names - interface if (match := INSIDE.fullmatch(name))}
+    restored = {name: own for name, own in restored.items() if own not in names}
+    for graph in _graphs(model.graph):
+        named: list[Any] = [*graph.initializer, *graph.input, *graph.output, *graph.value_info, *graph.node]
+        for one in named:
+            one.name = restored.get(one.name, one.name)
+        for node in graph.node:
+            node.input[:] = [restored.get(name, name) for name in node.input]
+            node.output[:] = [restored.get(name, name) for name in node.output]
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph, and those that its nodes hold."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _graphs(inner)
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
+    """The names of the nodes and values of a graph."""
+    values: list[Any] = [*graph.initializer, *graph.input, *graph.output, *graph.value_info]
+    yield from (one.name for one in values)
+    for node in graph.node:
+        yield from (node.name, *node.input, *node.output)
 
 
 def _name_dims(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> None:

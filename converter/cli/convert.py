@@ -96,13 +96,19 @@ def convert(
         typer.Option(
             "--input",
             metavar="NAME=DIMS",
-            help="An input, such as audio=batch,1024:float32:-1..1; dtype and range may be left out. Repeatable.",
+            help="An input, such as audio=batch,1024:float32:-1..1; dtype and range may be left out. "
+            "Of a checkpoint, NAME is the parameter of forward() that takes it. Repeatable.",
             rich_help_panel=MODEL,
         ),
     ] = None,
     outputs: Annotated[
         list[str] | None,
-        typer.Option("--output", metavar="NAME", help="An output's name. Repeatable.", rich_help_panel=MODEL),
+        typer.Option(
+            "--output",
+            metavar="NAME",
+            help="An output's name, in place of the key or field that the network returns it under. Repeatable.",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     opset: Annotated[
         int | None, typer.Option(help="The ONNX opset to export at, 18 or newer.", rich_help_panel=MODEL)
@@ -111,7 +117,8 @@ def convert(
         list[str] | None,
         typer.Option(
             metavar="NAME=SIZE",
-            help="Fix a dynamic dimension, or an ONNX input of one number: batch=1. Repeatable.",
+            help="Fix a dynamic dimension, or an ONNX input of one number: batch=1. "
+            "A dimension without a name is INPUT_dim_AXIS: x_dim_0=1. Repeatable.",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -305,6 +312,7 @@ def _document(outcome: "ConvertOutcome") -> dict[str, Any]:
         "download": asdict(outcome.download),
         "engine": manifest.engine,
         "engines": None if outcome.engines is None else outcome.engines.as_json(timings=True),
+        "notes": list(outcome.notes),
         "weights": [_trial(one) for one in outcome.trials],
         "parity": {"status": "not-run"} if report is None else report.as_json(timings=True),
     }

@@ -26,7 +26,7 @@ SizeOption = Annotated[
     typer.Option(
         "--size",
         metavar="NAME=N,N",
-        help="Sizes of another dynamic dimension: frames=64,256. Repeatable.",
+        help="Sizes of another dynamic dimension: frames=64,256. One without a name is INPUT_dim_AXIS. Repeatable.",
         rich_help_panel=PROOF,
     ),
 ]

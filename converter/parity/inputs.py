@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from converter.config import TensorSpec
+from converter.config import TensorSpec, unnamed_axis
 from converter.dtypes import BY_NAME
 from converter.errors import ConfigError
 
@@ -77,8 +77,10 @@ def make_samples(
     random. Without `edges` there are random values only.
     The batch dimension is the one called batch, batch_size, n or N, else the first dynamic one; without a dynamic
     dimension there is one size. Every other dynamic dimension has the sizes that `sizes` gives it, else 32, 64, 96 … in
-    order of appearance, so that no two are mixed up unseen. Where several are given, each is tried at least once with
-    random values, the first also at the ends of the ranges. A range is cut to what the dtype holds.
+    order of appearance, so that no two are mixed up unseen. A dimension that the model gives no name has the size of
+    the first dynamic dimension at its axis of another input, of a named one if there is one, unless `sizes` says
+    otherwise: most models need the two to be equal, though they don't say so. Where several are given, each is tried
+    at least once with random values, the first also at the ends of the ranges. A range is cut to what the dtype holds.
     A value depends on the seed, its input's name and its set's label only. A set equal to an earlier one is left out.
 
     Raises: ConfigError if there would be no sample, or a size or range doesn't fit.
@@ -103,35 +105,53 @@ def make_samples(
 
 def batch_dimension(specs: Sequence[TensorSpec]) -> str | None:
     """The name of the dimension that batch sizes apply to, None if every dimension is fixed."""
-    dynamic = _dynamic_dims(specs)
-    return next((name for name in dynamic if name in BATCH_NAMES), dynamic[0] if dynamic else None)
+    leaders = _leaders(specs)
+    return next((name for name in leaders if name in BATCH_NAMES), next(iter(leaders.values()), None))
 
 
-def _dynamic_dims(specs: Sequence[TensorSpec]) -> list[str]:
-    return list(dict.fromkeys(dim for spec in specs for dim in spec.shape if isinstance(dim, str)))
+def _leaders(specs: Sequence[TensorSpec]) -> dict[str, str]:
+    """For each dynamic dimension the one whose size it gets by default: itself, unless it has no name of its own."""
+    dims = [(spec.name, axis, dim) for spec in specs for axis, dim in enumerate(spec.shape) if isinstance(dim, str)]
+    first: dict[int, str] = {}
+    for tensor, axis, dim in dims:
+        if unnamed_axis(tensor, dim) is None:
+            first.setdefault(axis, dim)
+    leaders: dict[str, str] = {}
+    for tensor, _, dim in dims:
+        own_axis = unnamed_axis(tensor, dim)
+        leaders[dim] = dim if own_axis is None else first.setdefault(own_axis, dim)
+    return leaders
 
 
 def _sizes_of(specs: Sequence[TensorSpec], batches: Sequence[int], sizes: Mapping[str, Sequence[int]]) -> list[_Size]:
-    dynamic, batch = _dynamic_dims(specs), batch_dimension(specs)
-    unknown = sorted(sizes.keys() - set(dynamic))
+    leaders, batch = _leaders(specs), batch_dimension(specs)
+    unknown = sorted(sizes.keys() - leaders.keys())
     if unknown:
         raise ConfigError(
             f"no input has a dimension {', '.join(unknown)}",
             where="parity.sizes",
-            hint=f"dynamic dimensions: {dynamic}",
+            hint=f"dynamic dimensions: {', '.join(leaders) or 'none'}",
         )
     if batch is None:
         first = specs[0].shape[0] if specs[0].shape else 1
         return [_Size("", {}, first if isinstance(first, int) and first > 0 else 1)]
-    others = [name for name in dynamic if name != batch]
+    followers = {name: leader for name, leader in leaders.items() if leader != name and name not in sizes}
+    others = [name for name in leaders if name != batch and name not in followers]
     tried = {name: tuple(sizes.get(name, (SIZE_STEP * (place + 1),))) for place, name in enumerate(others)}
     counts = tuple(dict.fromkeys(sizes.get(batch, batches)))
     _require_positive({batch: counts} | tried)
     n_ways = max(map(len, tried.values()), default=1)
     ways = [{name: each[i % len(each)] for name, each in tried.items()} for i in range(n_ways)]
     return [
-        _Size(f"batch{count}-{_marks(way, tried)}", way | {batch: count}, count) for count in counts for way in ways
+        _Size(f"batch{count}-{_marks(way, tried)}", _followed(way | {batch: count}, followers), count)
+        for count in counts
+        for way in ways
     ]
+
+
+def _followed(sizes: Mapping[str, int], followers: Mapping[str, str]) -> dict[str, int]:
+    """These sizes, and those of the dimensions that have another one's."""
+    return {**sizes, **{name: sizes[leader] for name, leader in followers.items()}}
 
 
 def _require_positive(tried: Mapping[str, Sequence[int]]) -> None:

@@ -21,7 +21,7 @@ from converter.artifact.manifest import (
 )
 from converter.artifact.provenance import PROVENANCE_NAME, provenance
 from converter.artifact.store import Draft, FormatPlan, ensure_free
-from converter.config import Config, ResolvedConfig, TensorSpec
+from converter.config import Config, ResolvedConfig, TensorSpec, unnamed_dim
 from converter.fileio import canonical_json
 from converter.onnx_model import save
 from converter.onnx_model.save import DATA_SUFFIX
@@ -67,7 +67,8 @@ class ConvertOutcome:
 
     `download` is what an app fetches of its TF.js graph.
     `engines` compares the graphs of two engines, where both were asked for.
-    `trials` holds the encodings of weights that were measured, the last of which was chosen.
+    `trials` holds the encodings of weights that were measured, the last of which was chosen. `notes` are those of the
+    source.
     """
 
     folder: Path
@@ -76,6 +77,7 @@ class ConvertOutcome:
     report: "ParityReport | None"
     trials: "tuple[Trial, ...]" = ()
     engines: "EngineComparison | None" = None
+    notes: tuple[str, ...] = ()
 
 
 def convert(
@@ -144,7 +146,7 @@ def convert(
     emit(StepFinished("publish", str(artifact.folder)))
     report, engines = (proof.report, proof.engines) if proof else (None, None)
     download = download_of(artifact.folder / "tfjs")
-    return ConvertOutcome(artifact.folder, artifact.manifest, download, report, made.trials, engines)
+    return ConvertOutcome(artifact.folder, artifact.manifest, download, report, made.trials, engines, source.notes)
 
 
 @contextmanager
@@ -214,10 +216,11 @@ def _tensors(source: Source, made: Made) -> tuple[tuple[TensorInfo, ...], tuple[
 
 
 def _tensor(described: Mapping[str, object], spec: TensorSpec | None) -> TensorInfo:
-    shape = described["shape"]
-    dims = tuple(f"dim_{i}" if dim is None else dim for i, dim in enumerate(shape if isinstance(shape, list) else ()))
+    name, shape = str(described["name"]), described["shape"]
+    found = enumerate(shape if isinstance(shape, list) else ())
+    dims = tuple(unnamed_dim(name, axis) if dim is None else dim for axis, dim in found)
     bounds = {"low": spec.low, "high": spec.high, "unit": spec.unit} if spec else {}
-    return TensorInfo.model_validate({"name": described["name"], "dtype": described["dtype"], "shape": dims, **bounds})
+    return TensorInfo.model_validate({"name": name, "dtype": described["dtype"], "shape": dims, **bounds})
 
 
 def _stamp(

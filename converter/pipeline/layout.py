@@ -28,8 +28,9 @@ def in_layout(source: Source, layout: InputLayout) -> Source:
     module = source.module
     if module is not None:
         from converter.export import ChannelsLast
+        from converter.forward import bind_inputs
 
-        module = ChannelsLast(module, [spec.name in images for spec in source.inputs])
+        module = ChannelsLast(module, bind_inputs(module, source.inputs), images)
     inputs = tuple(_channels_last(spec) if spec.name in images else spec for spec in source.inputs)
     return replace(source, onnx=with_channels_last(source.onnx, images), inputs=inputs, module=module)
 

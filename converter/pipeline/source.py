@@ -1,17 +1,17 @@
 """Where a model comes from: a checkpoint with the code of its network, or an ONNX file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from converter.artifact.store import FormatPlan
-from converter.config import InputDType, ResolvedConfig, TensorSpec
+from converter.config import InputDType, ResolvedConfig, TensorSpec, dim_name, unnamed_dim
 from converter.dtypes import BY_NAME
 from converter.errors import ConfigError
 from converter.onnx_model import LoadedOnnx, folded, load, load_bytes
-from converter.onnx_model.model import value_type
+from converter.onnx_model.model import ValueType, value_type
 from converter.pipeline.events import Emit, StepFinished, StepStarted
 from converter.tensorflow_chain.conversions import OPSET
 
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 ONNX_SUFFIX = ".onnx"
 
+DimNames = dict[str | tuple[str, int], str]
+"""The name of each dynamic dimension, by what the model calls it, or by input and axis where it has no name there."""
+
 
 @dataclass(frozen=True)
 class Source:
     """A model as ONNX, the inputs that parity draws, and what it was before it was ONNX.
 
-    `module` is the network where there is one: then it is the reference. `file` is what was read.
+    `module` is the network where there is one: then it is the reference. `file` is what was read. `notes` are sentences
+    on what was decided for the user.
     """
 
     onnx: LoadedOnnx
@@ -36,6 +40,7 @@ class Source:
     outputs: tuple[str, ...]
     module: "torch.nn.Module | None"
     file: FormatPlan
+    notes: tuple[str, ...] = ()
 
     @property
     def checkpoint(self) -> FormatPlan | None:
@@ -80,6 +85,7 @@ def _from_onnx(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
 
 def _from_checkpoint(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
     from converter.checkpoint import KeyRules, StateOptions, load_module, resolve_factory
+    from converter.forward import bind_inputs
     from converter.training.network import OUTPUT, input_spec, reference_factory
 
     config = resolved.config
@@ -104,11 +110,16 @@ def _from_checkpoint(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source
             where="inputs",
             hint="declare them in the config, or give --input name=batch,8:float32",
         )
+    binding = bind_inputs(checkpoint.module, inputs)
+    if binding.note:
+        emit(StepStarted("bind inputs"))
+        emit(StepFinished("bind inputs", binding.note))
     export = exported_for_chain if config.engine == "onnx-tf" else partial(_exported, opset=config.export.opset)
     loaded = export(checkpoint.module, inputs, outputs, emit=emit)
     names = tuple(info.name for info in loaded.proto.graph.output)
     plan = FormatPlan("checkpoint", sha256=checkpoint.sha256)
-    return Source(loaded, tuple(inputs), names, checkpoint.module, plan)
+    notes = [*checkpoint.notes, *([f"inputs are bound {binding.note}"] if binding.note else [])]
+    return Source(loaded, tuple(inputs), names, checkpoint.module, plan, tuple(notes))
 
 
 def exported_for_chain(
@@ -142,10 +153,12 @@ def _exported(
 def _graph_inputs(loaded: LoadedOnnx) -> dict[str, TensorSpec]:
     """The inputs that a caller must give, from the ONNX graph."""
     weights = {*loaded.constants, *(tensor.name for tensor in loaded.proto.graph.initializer)}
-    return {info.name: _spec(info) for info in loaded.proto.graph.input if info.name not in weights}
+    infos = [info for info in loaded.proto.graph.input if info.name not in weights]
+    names = _dim_names({info.name: value_type(info.type) for info in infos})
+    return {info.name: _spec(info, names) for info in infos}
 
 
-def _spec(info: "onnx.ValueInfoProto") -> TensorSpec:
+def _spec(info: "onnx.ValueInfoProto", names: DimNames) -> TensorSpec:
     type_ = value_type(info.type)
     if type_ is None or type_.shape is None:
         raise ConfigError(
@@ -156,15 +169,29 @@ def _spec(info: "onnx.ValueInfoProto") -> TensorSpec:
         raise ConfigError(
             f"inputs of {row.name} are not supported", where=f"input {info.name!r}", hint="cast it inside"
         )
-    shape = tuple(_legal(dim) if dim is not None else f"dim_{i}" for i, dim in enumerate(type_.shape))
+    shape = [dim if isinstance(dim, int) else names[dim or (info.name, axis)] for axis, dim in enumerate(type_.shape)]
     low = -1.0 if BY_NAME[row.name].is_float else 0.0  # an integer input is most often an index
     return TensorSpec.model_validate({"name": info.name, "dtype": row.name, "shape": shape, "low": low, "high": 1.0})
 
 
-def _legal(dim: int | str) -> int | str:
-    if isinstance(dim, int):
-        return dim
-    return "".join(c if c.isalnum() else "_" for c in dim) or "dim"
+def _dim_names(types: Mapping[str, ValueType | None]) -> DimNames:
+    """Names for the dynamic dimensions of inputs; dimensions are equal only if the model gives them one name."""
+    dims = [
+        (name, axis, dim) for name, type_ in types.items() for axis, dim in enumerate((type_ and type_.shape) or ())
+    ]
+    names: DimNames = {}
+    for text in dict.fromkeys(dim for _, _, dim in dims if isinstance(dim, str)):
+        names[text] = _unused(dim_name(text), names.values())
+    for name, axis, dim in dims:
+        if dim is None:
+            names[name, axis] = _unused(unnamed_dim(name, axis), names.values())
+    return names
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _merged(found: TensorSpec, declared: TensorSpec | None) -> TensorSpec:

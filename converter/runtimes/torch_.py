@@ -13,12 +13,12 @@ from converter.checkpoint.quiet import first_line, torch_is_quiet
 from converter.config import TensorSpec
 from converter.dtypes import dtype_of
 from converter.errors import ConverterError
-from converter.export import tensors_of
+from converter.forward import bind_inputs, tensors_of
 from converter.runtimes.base import RunResult, RuntimeInfo
 
 
 class TorchRuntime:
-    """The runtime `torch`: the network itself, on one thread, its inputs given in the order of `inputs`."""
+    """The runtime `torch`: the network itself, on one thread, called as an app would call it."""
 
     name = "torch"
 
@@ -43,6 +43,7 @@ class LoadedTorch:
     def __init__(self, module: nn.Module, inputs: tuple[TensorSpec, ...], outputs: tuple[str, ...]) -> None:
         self.load_ms = 0.0
         self._module, self._inputs, self._outputs = module, inputs, outputs
+        self._binding = bind_inputs(module, inputs)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> RunResult:
         """The outputs for named inputs, with the dtypes and shapes that torch gives.
@@ -55,7 +56,7 @@ class LoadedTorch:
         try:
             with torch_is_quiet(), torch.inference_mode():
                 started = time.perf_counter()
-                result = self._module(*tensors)
+                result = self._binding.call(self._module, tensors)
                 arrays = [tensor.cpu().numpy().copy() for tensor in tensors_of(result)]
                 predict_ms = (time.perf_counter() - started) * 1e3
         except ConverterError:
@@ -80,7 +81,7 @@ class LoadedTorch:
     def close(self) -> None:
         """Nothing: the module belongs to the caller."""
 
-    def _tensors(self, inputs: Mapping[str, np.ndarray]) -> list[torch.Tensor]:
+    def _tensors(self, inputs: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
         declared = [spec.name for spec in self._inputs]
         if inputs.keys() != set(declared):
             raise ConverterError(
@@ -96,4 +97,4 @@ class LoadedTorch:
                     where=f"{TorchRuntime.name}: input {spec.name}",
                     hint="check the input's dtype in the config",
                 )
-        return [torch.from_numpy(np.array(inputs[name], order="C")) for name in declared]
+        return {name: torch.from_numpy(np.array(inputs[name], order="C")) for name in declared}

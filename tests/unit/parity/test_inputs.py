@@ -136,6 +136,31 @@ def test_a_dimension_has_one_size_in_all_inputs():
     assert sample.inputs["ids"].shape == sample.inputs["mask"].shape == (3, 32)
 
 
+def shapes_of(sample):
+    return {name: array.shape for name, array in sample.inputs.items()}
+
+
+X, STATE = TensorSpec(name="x", shape=("x_dim_0", "x_dim_1")), TensorSpec(name="state", shape=(2, "state_dim_1", 128))
+NAMED = TensorSpec(name="named", shape=("rows", "time"))
+
+
+@pytest.mark.parametrize(
+    ("specs", "sizes", "expected"),
+    [
+        pytest.param([X, STATE], {}, {"x": (3, 32), "state": (2, 32, 128)}, id="alike-at-one-axis"),
+        pytest.param([STATE, X], {"x_dim_0": [5]}, {"x": (5, 3), "state": (2, 3, 128)}, id="first-is-the-batch"),
+        pytest.param([X, STATE], {"x_dim_1": [7]}, {"x": (3, 7), "state": (2, 7, 128)}, id="follows-a-size"),
+        pytest.param([X, STATE], {"state_dim_1": [1]}, {"x": (3, 32), "state": (2, 1, 128)}, id="a-size-of-its-own"),
+        pytest.param([X, NAMED], {}, {"x": (3, 32), "named": (3, 32)}, id="as-named-ones"),
+        pytest.param([X.model_copy(update={"shape": ("x_dim_1", "x_dim_0")}), NAMED], {},
+                     {"x": (3, 32), "named": (32, 3)}, id="axes-of-the-model"),
+    ],
+)  # fmt: skip
+def test_dimensions_without_a_name_are_drawn_alike_where_nothing_else_is_said(specs, sizes, expected):
+    [sample, *_] = make_samples(specs, seed=0, batches=[3], sizes=sizes)
+    assert shapes_of(sample) == expected
+
+
 @pytest.mark.parametrize(
     ("shapes", "expected"),
     [
