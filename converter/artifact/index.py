@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from converter.artifact.locks import sync
 from converter.artifact.manifest import INTEGRITY_PATTERN, MANIFEST_NAME, Frozen, Sha256, manifest_from_bytes
-from converter.artifact.versions import is_prerelease, is_version, newest_first, precedence
+from converter.artifact.versions import is_version, moves_latest, newest_first
 from converter.config import NAME_PATTERN, SEMVER_PATTERN
 from converter.errors import ArtifactError
 from converter.fileio import canonical_json, digests_of, write_atomically
@@ -60,7 +60,7 @@ class Index(Frozen):
     def with_version(self, version: str, entry: VersionEntry) -> "Index":
         """The index with a version, and `latest` moved to it if it comes after the one there.
 
-        A version that is known stays released once it was; a pre-release is `latest` only where nothing is.
+        A version that is known stays released once it was; a pre-release is `latest` only where no final version is.
         Raises: ArtifactError if the index has that version with another digest, and it may have been released.
         """
         known = self.versions.get(version)
@@ -72,9 +72,8 @@ class Index(Frozen):
             )
         if known and known.released:
             entry = entry.model_copy(update={"released": True})
-        latest = self.channels.get(LATEST)
-        is_later = latest is None or (not is_prerelease(version) and precedence(version) > precedence(latest))
-        channels = self.channels | ({LATEST: version} if is_later else {})
+        moves = moves_latest(version, self.channels.get(LATEST))
+        channels = self.channels | ({LATEST: version} if moves else {})
         return self._changed(versions=self.versions | {version: entry}, channels=channels)
 
     def with_channel(self, channel: str, version: str) -> "Index":

@@ -25,6 +25,15 @@ def is_prerelease(version: str) -> bool:
     return not precedence(version)[3]
 
 
+def moves_latest(version: str, latest: str | None) -> bool:
+    """Return whether `latest` moves to a version: to a higher one, and from any pre-release to a final version."""
+    return latest is None or _latest_order(version) > _latest_order(latest)
+
+
+def _latest_order(version: str) -> tuple[bool, Precedence]:
+    return not is_prerelease(version), precedence(version)
+
+
 def newest_first(versions: Iterable[str]) -> list[str]:
     """Versions by falling precedence."""
     return sorted(versions, key=lambda version: (precedence(version), version), reverse=True)

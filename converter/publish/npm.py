@@ -12,7 +12,7 @@ from typing import Any
 
 from converter.artifact.files import SIGNATURE_NAME
 from converter.artifact.manifest import MANIFEST_NAME
-from converter.artifact.versions import is_prerelease, is_version, precedence
+from converter.artifact.versions import is_version, moves_latest
 from converter.errors import ArtifactError, ConfigError
 from converter.fileio import digests_of
 from converter.publish.base import OnFile, Parcel, Plan, PlannedFile, taken
@@ -93,9 +93,7 @@ class NpmRegistry:
     def _first_tag(self, parcel: Parcel, channels: Sequence[str]) -> str:
         """The tag to publish with: npm wants one, and `latest` only moves forward."""
         latest = self._now()[1].get(LATEST)
-        if latest is None or not is_version(latest):
-            return LATEST
-        if not is_prerelease(parcel.version) and precedence(parcel.version) > precedence(latest):
+        if latest is None or not is_version(latest) or moves_latest(parcel.version, latest):
             return LATEST
         return channels[0] if channels else "previous"
 

@@ -34,6 +34,7 @@ START_TIMEOUT_S = 120.0
 REQUEST_TIMEOUT_S = 600.0
 GRACE_S = 15.0  # Node itself ends what is too slow; this much later Node counts as hanging
 CLOSE_TIMEOUT_S = 10.0
+LAST_WORDS_TIMEOUT_S = 10.0  # from the end of its output to the end of a process
 STDERR_LINES = 40
 
 ERRORS: dict[str, type[ConverterError]] = {
@@ -188,10 +189,16 @@ class NodeProcess:
                 runtime refuses what was asked, or is too slow.
         """
         timeout_s = self._timeouts_s.get(verb, self._request_timeout_s)
-        header = {"id": next(self._ids), "verb": verb, "runtime": runtime, "timeout_ms": timeout_s * 1000, **fields}
+        header = self._header(verb, runtime, timeout_s, fields)
         child = self._alive_child(may_start=verb in self._may_start, where=runtime)
+        return self._ask(child, header, arrays or {}, timeout_s)
+
+    def _ask(
+        self, child: "_Child", header: dict[str, Any], arrays: "Mapping[str, np.ndarray]", timeout_s: float
+    ) -> Reply:
+        runtime: str = header["runtime"]
         try:
-            reply = child.ask(header, arrays or {}).result(timeout_s + GRACE_S)
+            reply = child.ask(header, arrays).result(timeout_s + GRACE_S)
         except FutureTimeoutError:
             child.end(timeout_s=0)
             raise RuntimeMissing(f"Node.js gave no answer in {timeout_s + GRACE_S:g} s", where=runtime) from None
@@ -209,12 +216,16 @@ class NodeProcess:
         if child:
             child.end(timeout_s=CLOSE_TIMEOUT_S)
 
+    def _header(self, verb: str, runtime: str, timeout_s: float, fields: Mapping[str, Any]) -> dict[str, Any]:
+        return {"id": next(self._ids), "verb": verb, "runtime": runtime, "timeout_ms": timeout_s * 1000, **fields}
+
     def _alive_child(self, *, may_start: bool, where: str) -> "_Child":
         with self._lock:
             if self._child and self._child.process.poll() is None:
                 return self._child
             if not may_start:
-                raise RuntimeMissing("Node.js doesn't run (any more)", where=where, hint="start the runtime first")
+                ended = self._child.last_words() if self._child else "Node.js doesn't run"
+                raise RuntimeMissing(ended, where=where, hint=HINTS["not-started"])
             self.close()
             if not self._worker.is_file():
                 raise RuntimeMissing(
@@ -222,14 +233,14 @@ class NodeProcess:
                     where=str(self._worker),
                     hint=f"run `npm ci && npm run build` in {self._worker.parent.parent}, or reinstall the package",
                 )
-            self._child = _Child(find_node(self._node), self._worker)
-            self.request(
-                "hello",
-                scratch=str(self._child.scratch),
-                browser=str(self._browser) if self._browser else None,
-                hardware_gpu=self._hardware_gpu,
-            )
-            return self._child
+            self._child = child = _Child(find_node(self._node), self._worker)
+            hello = {
+                "scratch": str(child.scratch),
+                "browser": str(self._browser) if self._browser else None,
+                "hardware_gpu": self._hardware_gpu,
+            }
+            self._ask(child, self._header("hello", "", self._request_timeout_s, hello), {}, self._request_timeout_s)
+            return child
 
 
 def _settle(future: "Future[Reply]", header: Mapping[str, Any], body: bytes) -> None:
@@ -292,7 +303,7 @@ class _Child:
         future: Future[Reply] = Future()
         with self._lock:
             if self._is_over:
-                raise ConnectionError(self._last_words())
+                raise ConnectionError(self.last_words())
             self._pending[header["id"]] = future
         with self._write_lock, contextlib.suppress(OSError, ValueError):  # the listening thread sees a dead Node too
             for chunk in encode(header, arrays):
@@ -332,19 +343,20 @@ class _Child:
             self._is_over = True
             pending, self._pending = self._pending, {}
         for future in pending.values():
-            future.set_exception(ConnectionError(self._last_words()))
+            future.set_exception(ConnectionError(self.last_words()))
 
     def _keep_stderr(self) -> None:
         for line in self._stderr:
             self._said.append(line.decode(errors="replace").rstrip())
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """Return how the process ended, and what it last wrote to stderr."""
         try:
-            ended = f"ended with code {self.process.wait(1)}"
+            ended = f"ended with code {self.process.wait(LAST_WORDS_TIMEOUT_S)}"
         except subprocess.TimeoutExpired:
             ended = "closed its output"
         if threading.current_thread() is not self._threads[1]:
-            self._threads[1].join(1)
+            self._threads[1].join(LAST_WORDS_TIMEOUT_S)
         return "\n".join([f"Node.js {ended} in the middle of its work", *self._said])
 
     def _kill_browsers(self) -> None:

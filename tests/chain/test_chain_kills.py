@@ -61,7 +61,7 @@ def test_kill_leaves_nothing(tmp_path: Path, who: str, number: signal.Signals, c
     )
     worker = wait_for(lambda: worker_of(process.pid))
     wait_for(lambda: list(artifacts.glob("plain/.*/chain/model.onnx")))
-    time.sleep(1)  # it is in the midst of importing its packages
+    wait_for(lambda: b"tensorflow" in Path(f"/proc/{worker}/maps").read_bytes())  # it is importing its packages
     os.kill(worker if who == "worker" else process.pid, number)
     _, error = process.communicate(timeout=60)
     assert process.returncode == code

@@ -1,3 +1,4 @@
+import itertools
 import json
 import shutil
 
@@ -67,10 +68,22 @@ def test_several_steps_make_one_revision():
         (("1.0.0", "2.0.0-rc.1"), "1.0.0"),
         (("1.0.0-rc.1",), "1.0.0-rc.1"),
         (("1.0.0-rc.1", "1.0.0"), "1.0.0"),
+        (("2.0.0-rc.1", "1.0.0"), "1.0.0"),
+        (("1.0.0-rc.1", "1.0.0-rc.2"), "1.0.0-rc.2"),
+        (("1.0.0-rc.2", "1.0.0-rc.1"), "1.0.0-rc.2"),
     ],
 )
 def test_latest_only_moves_forward(versions, latest):
     assert index_of(*versions).channels["latest"] == latest
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["1.0.0-rc.1", "0.9.0", "1.0.0", "1.1.0-beta"])))
+def test_latest_does_not_depend_on_the_order_of_publication(order):
+    for n_published in range(1, len(order) + 1):
+        published = order[:n_published]
+        finals = [version for version in published if "-" not in version]
+        expected = max(finals or published, key=["0.9.0", "1.0.0-rc.1", "1.0.0", "1.1.0-beta"].index)
+        assert index_of(*published).channels["latest"] == expected
 
 
 def test_a_released_version_keeps_its_digest():

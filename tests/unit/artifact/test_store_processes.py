@@ -1,9 +1,9 @@
 """The store under what only other processes can do to it: kills, races, limits of the disk."""
 
+import itertools
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from converter.artifact.store import Draft, open_artifact, verify_files
 from tests.races import race
 
 CHILD = """
-import os, resource, sys, time
+import itertools, os, resource, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from conftest import FORMATS, contents_of, fill
@@ -21,12 +21,13 @@ from converter.artifact.index import read_index
 from converter.artifact.store import Draft
 from converter.errors import ConverterError
 
-def stop_at(name):
-    original = getattr(os, name)
-    def stopped(*arguments):
-        print("stopped", flush=True)
-        time.sleep(60)
-        return original(*arguments)
+def stop_at(name, nth=1):
+    original, calls = getattr(os, name), itertools.count(1)
+    def stopped(*arguments, **options):
+        if next(calls) == nth:
+            print("stopped", flush=True)
+            signal.pause()
+        return original(*arguments, **options)
     setattr(os, name, stopped)
 
 root = Path(sys.argv[1])
@@ -65,21 +66,30 @@ def test_a_kill_while_publishing_shows_nothing_and_the_next_draft_cleans_up(root
     assert names(root / "compatibility") == ["1.0.0", "index.json"]
 
 
-def test_a_kill_at_any_moment_leaves_all_or_nothing(root):
-    for delay_ms in range(0, 40, 8):
-        place = root / str(delay_ms)
-        child = start(place, 'print("filled", flush=True)')
-        assert child.stdout.readline() == "filled\n"
-        time.sleep(delay_ms / 1000)
+@pytest.mark.parametrize("call", ["fsync", "rename", "replace"])
+def test_a_kill_at_any_call_leaves_all_or_nothing(root, call):
+    was_there = []
+    for nth in itertools.count(1):
+        place = root / str(nth)
+        child = start(place, f"stop_at({call!r}, {nth})")
+        if child.stdout.readline() != "stopped\n":
+            assert child.wait() == 0
+            child.communicate()
+            break
         child.kill()
         child.communicate()
         final = place / "compatibility" / "1.0.0"
+        was_there.append(final.exists())
         if final.exists():
             verify_files(open_artifact(final))
+    verify_files(open_artifact(place / "compatibility" / "1.0.0"))
+    assert was_there == sorted(was_there)
+    if call == "fsync":
+        assert set(was_there) == {False, True}
 
 
 def test_a_draft_that_is_alive_is_left_alone(root, publish):
-    child = start(root, "print(draft.folder, flush=True); time.sleep(60)")
+    child = start(root, "print(draft.folder, flush=True); signal.pause()")
     alive = Path(child.stdout.readline().strip())
     try:
         publish(version="2.0.0")

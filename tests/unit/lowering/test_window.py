@@ -7,15 +7,21 @@ from hypothesis import strategies as st
 
 from converter.lowering.window import Axis, Window, same_pads
 
-AXES = st.builds(
-    Axis,
-    size=st.integers(8, 20),
-    kernel=st.integers(1, 4),
-    stride=st.integers(1, 4),
-    dilation=st.integers(1, 2),
-    pads=st.tuples(st.integers(0, 2), st.integers(0, 2)),
-    ceil=st.booleans(),
-).filter(lambda axis: max(axis.pads) < axis.kernel)
+
+def axes_of(kernel: int) -> st.SearchStrategy[Axis]:
+    pads = st.integers(0, min(2, kernel - 1))
+    return st.builds(
+        Axis,
+        size=st.integers(8, 20),
+        kernel=st.just(kernel),
+        stride=st.integers(1, 4),
+        dilation=st.integers(1, 2),
+        pads=st.tuples(pads, pads),
+        ceil=st.booleans(),
+    )
+
+
+AXES = st.integers(1, 4).flatmap(axes_of)
 
 
 def starts(axis: Axis) -> list[int]:

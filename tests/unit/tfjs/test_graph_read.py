@@ -136,7 +136,7 @@ def branched(draw: st.DrawFn, build: Builder, condition: Ref, pool: list[Ref], n
     return build.emit("StatelessIf", condition, x, name=name, types=[build.type_of(x), constants[0]], **calls)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(graph=graphs(), shard_bytes=st.sampled_from([1, 5, 4 << 20]))
 def test_reading_undoes_writing_for_any_graph(
     tmp_path_factory: pytest.TempPathFactory, graph: Graph, shard_bytes: int

@@ -27,7 +27,7 @@ def features(draw: st.DrawFn) -> Feature:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(features(), min_size=1, max_size=6), st.integers(0, 2**32 - 1))
 def test_numpy_torch_and_the_contract_agree(contract: list[Feature], seed: int) -> None:
     rng = np.random.default_rng(seed)
