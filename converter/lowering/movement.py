@@ -15,6 +15,8 @@ from converter.lowering.host import Size
 from converter.lowering.legal import MAX_RANK, TF_TYPE, as_number, cast
 from converter.tfjs.graph import Ref
 
+STORAGE_DTYPES = {"float32": np.float32, "int32": np.int32}
+
 Bound = int | Ref  # a number, or a host vector of one element
 
 
@@ -82,6 +84,59 @@ def tile(ctx: LoweringContext, x: Ref, repeats: Sequence[int]) -> Ref:
             shape = host.sizes(ctx, y)
             y = unfold(ctx, ctx.emit("Tile", fold(ctx, y, axis), ctx.param([1, repeat, 1])), shape, axis)
     return cast(ctx, y, dtype)
+
+
+def broadcast_to(ctx: LoweringContext, x: Ref, shape: Sequence[Size]) -> Ref:
+    """`x` broadcast to a shape that its own broadcasts to.
+
+    Emits: BroadcastTo, but Tile for axes of 1 that may be repeated 0 times: BroadcastTo leaves those as they are
+           (tfjs-core, ops/broadcast_to.js). Above rank 4 a product with ones.
+    """
+    dims = tuple(size.dim for size in shape)
+    source = [*[Size(1)] * (len(shape) - ctx.rank(x)), *host.sizes(ctx, x)]
+    if dims == ctx.dims(x) and None not in dims:
+        return x
+    is_dynamic = any(have.dim == 1 and not want.is_static for have, want in zip(source, shape, strict=True))
+    if not is_dynamic or len(shape) > MAX_RANK:
+        return ctx.refine(_spread(ctx, x, host.shape_vector(ctx, shape), len(shape)), dims)
+    repeats = [want if have.dim == 1 else Size(1) for have, want in zip(source, shape, strict=True)]
+    tiled = ctx.emit("Tile", host.resize(ctx, movable(ctx, x), source), host.shape_vector(ctx, repeats))
+    return cast(ctx, ctx.refine(tiled, dims), ctx.type(x).dtype)
+
+
+def broadcast_against(ctx: LoweringContext, x: Ref, target: Ref, n_axes: int) -> Ref:
+    """`x` broadcast against a shape of `n_axes`, a host vector.
+
+    Emits: Tile, with repeats computed on the host; above rank 4 a product with ones.
+    """
+    missing = n_axes - ctx.rank(x)
+    if missing < 0:
+        target = ctx.emit("ConcatV2", host.number(ctx, *[1] * -missing), target, ctx.param(0), N=2)
+    rank = max(n_axes, ctx.rank(x))
+    if rank > MAX_RANK:
+        return _spread(ctx, x, target, rank)
+    source = [*[Size(1)] * missing, *host.sizes(ctx, x)]
+    one = host.number(ctx, 1)
+    is_one = cast(ctx, ctx.emit("Equal", _as_number(ctx, source), one), "int32")
+    repeats = ctx.emit("AddV2", ctx.emit("Mul", is_one, ctx.emit("Sub", target, one)), one)
+    tiled = ctx.emit("Tile", host.resize(ctx, movable(ctx, x), source), repeats)
+    return cast(ctx, tiled, ctx.type(x).dtype)
+
+
+def _as_number(ctx: LoweringContext, shape: Sequence[Size]) -> Ref:
+    """A shape to calculate with, no parameter."""
+    if all(size.is_static for size in shape):
+        return host.number(ctx, *[size.number for size in shape])
+    return host.shape_vector(ctx, shape)
+
+
+def _spread(ctx: LoweringContext, x: Ref, shape: Ref, rank: int) -> Ref:
+    dtype, number = ctx.type(x).dtype, movable(ctx, x)
+    if rank <= MAX_RANK:
+        return cast(ctx, ctx.emit("BroadcastTo", number, shape), dtype)
+    storage = ctx.type(number).dtype
+    one = ctx.data(np.ones((), dtype=STORAGE_DTYPES[storage]))
+    return cast(ctx, ctx.emit("Mul", number, ctx.emit("Fill", shape, one, T=TF_TYPE[storage])), dtype)
 
 
 def contiguous(ctx: LoweringContext, x: Ref, cuts: Mapping[int, tuple[Bound, Bound]]) -> Ref:

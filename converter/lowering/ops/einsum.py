@@ -9,6 +9,7 @@ from converter.lowering import host
 from converter.lowering.context import LoweringContext
 from converter.lowering.host import Size
 from converter.lowering.legal import cast, transpose
+from converter.lowering.movement import broadcast_to
 from converter.lowering.registry import lowers
 from converter.tfjs.graph import Ref
 
@@ -114,7 +115,6 @@ def _grouped(ctx: LoweringContext, term: _Term, sizes: dict[str, Size], groups: 
     """A term as a stack of matrices: the axes of each group merged into one."""
     order = [label for group in groups for label in group]
     value = transpose(ctx, term.value, [term.labels.index(label) for label in order])
-    target = tuple(sizes[label].dim for label in order)
-    if ctx.dims(value) != target and 1 in ctx.dims(value):
-        value = ctx.emit("BroadcastTo", value, host.shape_vector(ctx, [sizes[label] for label in order]))
+    if 1 in ctx.dims(value):
+        value = broadcast_to(ctx, value, [sizes[label] for label in order])
     return host.resize(ctx, value, [host.product([sizes[label] for label in group]) for group in groups])

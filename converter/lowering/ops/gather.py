@@ -1,5 +1,7 @@
 """Operators that pick elements by their positions."""
 
+import numpy as np
+
 from converter.dtypes import INT32_HIGHEST
 from converter.lowering import host
 from converter.lowering.context import LoweringContext
@@ -14,7 +16,7 @@ def lower_gather(ctx: LoweringContext) -> None:
     """The entries of the data at the indices along an axis; negative indices count from the end.
 
     Shapes: data (…, axis, …), indices (i…) -> (…, i…, …)
-    Emits: GatherV2; Slice for one known index.
+    Emits: GatherV2; Slice for known indices that follow each other.
     """
     x, known = ctx.operand(0), ctx.known(1)
     axis = ctx.axis(ctx.attr("axis", 0), ctx.rank(x))
@@ -24,6 +26,8 @@ def lower_gather(ctx: LoweringContext) -> None:
         index = int(known)
         one = contiguous(ctx, x, {axis: (index, INT32_HIGHEST if index == -1 else index + 1)})
         ctx.result(host.squeeze(ctx, one, [axis]))
+    elif known is not None and known.ndim == 1 and known.size and known[0] >= 0 and (np.diff(known) == 1).all():
+        ctx.result(contiguous(ctx, x, {axis: (int(known[0]), int(known[-1]) + 1)}))
     else:
         ctx.result(take(ctx, x, axis, counted_from_front(ctx, 1, host.sizes(ctx, x)[axis])))
 

@@ -1,13 +1,12 @@
 """Matrix products."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from converter.lowering import host
 from converter.lowering.context import LoweringContext
 from converter.lowering.host import Size
-from converter.lowering.legal import cast, reshape
+from converter.lowering.legal import MAX_RANK, cast, pad, reshape
+from converter.lowering.movement import broadcast_to
 from converter.lowering.registry import lowers
 from converter.tfjs.graph import Ref
 
@@ -75,7 +74,7 @@ def matmul(ctx: LoweringContext, a: Ref, b: Ref, transposed: tuple[bool, bool] =
         a = reshape(ctx, a, (1, a_dims[0]))
     if len(b_dims) == 1:
         b = reshape(ctx, b, (b_dims[0], 1))
-    a, b = _same_stacks(ctx, a, b)
+    a, b = _filled(ctx, *_same_stacks(ctx, a, b))
     if ctx.rank(a) == 2 and ctx.rank(b) == 2:
         y = ctx.emit("MatMul", a, b, transpose_a=turn_a, transpose_b=turn_b)
     else:
@@ -83,6 +82,21 @@ def matmul(ctx: LoweringContext, a: Ref, b: Ref, transposed: tuple[bool, bool] =
     if out is not None:
         y = _drop_vector_axes(ctx, y, len(a_dims) == 1, len(b_dims) == 1)
     return y
+
+
+def _filled(ctx: LoweringContext, a: Ref, b: Ref) -> tuple[Ref, Ref]:
+    """Both operands with one more term, 0 times 0, where the number of terms may be 0 and the result not empty.
+
+    A product of no terms is whatever the memory holds on wasm, and fails on GPUs.
+    """
+    a_dims, b_dims = ctx.dims(a), ctx.dims(b)
+    is_static = isinstance(a_dims[-1], int) or isinstance(b_dims[-2], int)
+    kept = {*a_dims[:-1], *b_dims[:-2], b_dims[-1]} - {None}
+    if is_static or {a_dims[-1], b_dims[-2]} & kept or max(len(a_dims), len(b_dims)) > MAX_RANK:
+        return a, b
+    a_pads, b_pads = ([(0, 0)] * len(dims) for dims in (a_dims, b_dims))
+    a_pads[-1] = b_pads[-2] = (0, 1)
+    return pad(ctx, a, a_pads), pad(ctx, b, b_pads)
 
 
 def _same_stacks(ctx: LoweringContext, a: Ref, b: Ref) -> tuple[Ref, Ref]:
@@ -93,14 +107,7 @@ def _same_stacks(ctx: LoweringContext, a: Ref, b: Ref) -> tuple[Ref, Ref]:
     rank = max(len(a_stack), len(b_stack))
     a_sizes, b_sizes = ([*[Size(1)] * (rank + 2 - ctx.rank(x)), *host.sizes(ctx, x)] for x in (a, b))
     stack = [y if x.dim == 1 else x for x, y in zip(a_sizes[:-2], b_sizes[:-2], strict=True)]
-    return _stacked(ctx, a, [*stack, *a_sizes[-2:]]), _stacked(ctx, b, [*stack, *b_sizes[-2:]])
-
-
-def _stacked(ctx: LoweringContext, x: Ref, sizes: Sequence[Size]) -> Ref:
-    dims = tuple(size.dim for size in sizes)
-    if dims == ctx.dims(x):
-        return x
-    return ctx.refine(ctx.emit("BroadcastTo", x, host.shape_vector(ctx, sizes)), dims)
+    return broadcast_to(ctx, a, [*stack, *a_sizes[-2:]]), broadcast_to(ctx, b, [*stack, *b_sizes[-2:]])
 
 
 def _drop_vector_axes(ctx: LoweringContext, y: Ref, row: bool, column: bool) -> Ref:

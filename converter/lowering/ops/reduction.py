@@ -7,7 +7,7 @@ import numpy as np
 from converter.dtypes import INT32_HIGHEST, INT32_LOWEST, DType
 from converter.lowering import host
 from converter.lowering.context import LoweringContext
-from converter.lowering.legal import cast
+from converter.lowering.legal import MAX_RANK, cast, pad
 from converter.lowering.movement import empty
 from converter.lowering.reduce import Axes, reduce_axes
 from converter.lowering.registry import lowers
@@ -21,6 +21,9 @@ NEUTRAL = {
     "ReduceLogSum": -np.inf, "ReduceLogSumExp": -np.inf, "ReduceMax": -np.inf, "ReduceMin": np.inf,
     "ReduceMean": np.nan,
 }  # fmt: skip
+
+_PADDING = {op: 0.0 if op == "ReduceLogSum" else value for op, value in NEUTRAL.items() if op != "ReduceMean"}
+"""The element that changes no result."""
 
 
 @lowers("ReduceSum", since=(1, 11, 13))
@@ -98,7 +101,27 @@ def _lower(ctx: LoweringContext, compute: Callable[[Ref, Axes, bool], Ref], *, i
     else:
         x = ctx.operand(0)
         storage = ctx.type(x).dtype
-        ctx.result(cast(ctx, compute(cast(ctx, x, "float32") if in_floats else x, axes, keepdims), storage))
+        x = _filled(ctx, cast(ctx, x, "float32") if in_floats else x, axes)
+        ctx.result(cast(ctx, compute(x, axes, keepdims), storage))
+
+
+def _filled(ctx: LoweringContext, x: Ref, axes: Axes) -> Ref:
+    """The operand with one more element that changes no result, where there may be none and the result is not empty.
+
+    A reduction of no elements is whatever the memory holds on wasm, NaN on cpu, and fails on GPUs. A mean is left
+    alone: no element leaves it as it is.
+    """
+    dims = ctx.dims(x)
+    neutral = _PADDING.get(ctx.node.op)
+    if isinstance(axes, Ref) or neutral is None or len(dims) > MAX_RANK:
+        return x
+    kept = {dim for axis, dim in enumerate(dims) if axis not in axes} - {None}
+    dynamic = [axis for axis in axes if not isinstance(dims[axis], int) and dims[axis] not in kept]
+    if ctx.type(x).dtype == "bool":
+        neutral = float(neutral > 0)
+    elif ctx.type(x).dtype == "int32":
+        neutral = float(np.clip(neutral, INT32_LOWEST, INT32_HIGHEST))
+    return pad(ctx, x, [(0, int(axis in dynamic)) for axis in range(len(dims))], neutral)
 
 
 def _axes(ctx: LoweringContext) -> Axes:

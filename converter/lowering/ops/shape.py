@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from converter.lowering import host
 from converter.lowering.context import LoweringContext
 from converter.lowering.host import Size
-from converter.lowering.legal import MAX_RANK, TF_TYPE, cast, transpose
-from converter.lowering.movement import empty, movable, tile
+from converter.lowering.legal import MAX_RANK, cast, transpose
+from converter.lowering.movement import broadcast_against, broadcast_to, empty, movable, tile
 from converter.lowering.registry import lowers
 from converter.tfjs.graph import Ref
-
-STORAGE_DTYPES = {"float32": np.float32, "int32": np.int32}
 
 
 @lowers("Reshape", since=(1, 5, 13, 14, 19, 21, 23, 24, 25))
@@ -143,15 +139,13 @@ def lower_transpose(ctx: LoweringContext) -> None:
 def lower_expand(ctx: LoweringContext) -> None:
     """The data broadcast against a shape.
 
-    Emits: BroadcastTo; above rank 4 a product with ones.
+    Emits: BroadcastTo; Tile where the shape is dynamic; above rank 4 a product with ones.
     """
     x = ctx.operand(0)
     if (nothing := empty(ctx)) is not None:
         ctx.result(nothing)
     elif (sizes := _expanded(ctx, x)) is not None:
-        dims = tuple(size.dim for size in sizes)
-        same = dims == ctx.dims(x) and None not in dims
-        ctx.result(x if same else ctx.refine(_broadcast(ctx, x, host.shape_vector(ctx, sizes), len(sizes)), dims))
+        ctx.result(broadcast_to(ctx, x, sizes))
     else:
         ctx.result(_expand_at_run_time(ctx, x))
 
@@ -174,20 +168,7 @@ def _expanded(ctx: LoweringContext, x: Ref) -> list[Size] | None:
 
 def _expand_at_run_time(ctx: LoweringContext, x: Ref) -> Ref:
     target = host.argument(ctx, 1, "the shape")
-    n_axes, rank = host.length(ctx, target, "the shape"), ctx.rank(x)
-    source = host.shape_vector(ctx, [*[Size(1)] * (n_axes - rank), *host.sizes(ctx, x)])
-    if n_axes < rank:
-        target = ctx.emit("ConcatV2", host.number(ctx, *[1] * (rank - n_axes)), target, ctx.param(0), N=2)
-    return _broadcast(ctx, x, ctx.emit("Maximum", source, target), max(n_axes, rank))
-
-
-def _broadcast(ctx: LoweringContext, x: Ref, shape: Ref, rank: int) -> Ref:
-    dtype, number = ctx.type(x).dtype, movable(ctx, x)
-    if rank <= MAX_RANK:
-        return cast(ctx, ctx.emit("BroadcastTo", number, shape), dtype)
-    storage = ctx.type(number).dtype
-    one = ctx.data(np.ones((), dtype=STORAGE_DTYPES[storage]))
-    return cast(ctx, ctx.emit("Mul", number, ctx.emit("Fill", shape, one, T=TF_TYPE[storage])), dtype)
+    return broadcast_against(ctx, x, target, host.length(ctx, target, "the shape"))
 
 
 @lowers("Tile", since=(6, 13))

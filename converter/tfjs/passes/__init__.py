@@ -72,7 +72,7 @@ PASSES: dict[str, Pass] = {
     "copy-overwritten": copy_overwritten,
 }
 
-REPAIRS = frozenset({"settle-casts", "widen-vectors", "part-host-values", "copy-overwritten"})
+REPAIRS = frozenset({"fill-selections", "settle-casts", "widen-vectors", "part-host-values", "copy-overwritten"})
 """The passes that a backend needs to compute rightly, or at all; the others only make graphs smaller and quicker."""
 
 
