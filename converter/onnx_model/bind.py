@@ -38,13 +38,14 @@ def declare_shapes(graph: onnx.GraphProto, shapes: Mapping[str, Sequence[int | s
     """Give inputs the shapes that their user declares; what was inferred from other shapes is forgotten."""
     changed = False
     for info in graph.input:
-        dims = info.type.tensor_type.shape.dim
+        tensor = info.type.tensor_type
+        dims = tensor.shape.dim
         declared = shapes.get(info.name)
-        if declared is None or list(declared) == [
-            d.dim_value if d.HasField("dim_value") else d.dim_param for d in dims
-        ]:
+        found = [d.dim_value if d.HasField("dim_value") else d.dim_param for d in dims]
+        if declared is None or (tensor.HasField("shape") and list(declared) == found):
             continue
         changed = True
+        tensor.shape.SetInParent()
         del dims[:]
         for size in declared:
             dims.add(**{"dim_value" if isinstance(size, int) else "dim_param": size})

@@ -94,12 +94,13 @@ def _copied(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _shaped(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with some shape for every output: the checker wants one, though the standard and others don't."""
-    tensors = [info.type.tensor_type for info in proto.graph.output if info.type.HasField("tensor_type")]
+    """Return the model with some shape for every input and output: the checker wants one, the standard does not."""
+    infos = (*proto.graph.input, *proto.graph.output)
+    tensors = [info.type.tensor_type for info in infos if info.type.HasField("tensor_type")]
     if all(tensor.HasField("shape") for tensor in tensors):
         return proto
     copy = _copied(proto)
-    for info in copy.graph.output:
+    for info in (*copy.graph.input, *copy.graph.output):
         if info.type.HasField("tensor_type"):
             info.type.tensor_type.shape.SetInParent()
     return copy

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import onnx
-from onnx import shape_inference
 
 from converter.errors import CheckpointError
 from converter.onnx_model import control, structures
 from converter.onnx_model.bind import declare_shapes
+from converter.onnx_model.declared_shapes import infer, infer_types
 from converter.onnx_model.elements import Dimensions
 from converter.onnx_model.load import LoadedOnnx
 from converter.onnx_model.model import OnnxGraph, OnnxModel, OnnxNode, since_version, view
@@ -18,7 +18,6 @@ from converter.onnx_model.scope import Scope, Value, leaves
 
 MISREAD_DEFAULTS = {"MeanVarianceNormalization": ("axes", [0, 2, 3]), "STFT": ("onesided", 1)}
 MAX_ROUNDS = 4
-INFERENCE_ERRORS = (shape_inference.InferenceError, onnx.checker.ValidationError, ValueError)
 HANDLERS = {**control.HANDLERS, **structures.HANDLERS}
 
 
@@ -39,7 +38,7 @@ def prepare(
     if shapes:
         declare_shapes(proto.graph, shapes)
     _spell_defaults(proto.graph)
-    model, dimensions = view(_infer(proto), loaded.constants), Dimensions()
+    model, dimensions = view(infer_types(proto), loaded.constants), Dimensions()
     for _ in range(MAX_ROUNDS):
         model, is_changed = _resolve(model, has_lowering, dimensions)
         inferred = _inferred_again(model) if is_changed else None
@@ -91,7 +90,7 @@ def _inferred_again(model: OnnxModel) -> OnnxModel | None:
     if proto is None:
         return None
     try:
-        inferred = _infer(proto)
+        inferred = infer(proto)
     except CheckpointError:  # a node by itself may be inferred where the whole is not
         return None
     constants = {name: array for name, array in live.graph.constants.items() if array.size > SMALL_ELEMENTS}
@@ -104,30 +103,6 @@ def _spell_defaults(graph: onnx.GraphProto) -> None:
         name, value = MISREAD_DEFAULTS.get(node.op_type, ("", None))
         if name and all(attribute.name != name for attribute in node.attribute):
             node.attribute.append(onnx.helper.make_attribute(name, value))
-
-
-def _infer(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with types for its values; what is known of values that are shapes is used where ONNX can use it.
-
-    ONNX takes some sums of vectors for sums of shapes, and refuses right models for it.
-    """
-    try:
-        return _inferred(proto, data_prop=True)
-    except INFERENCE_ERRORS:
-        pass
-    try:
-        return _inferred(proto, data_prop=False)
-    except INFERENCE_ERRORS as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise CheckpointError(
-            f"its types or shapes contradict each other: {lines[-1] if lines else type(error).__name__}",
-            where=proto.graph.name or "ONNX graph",
-            hint="export the model again; `python -m onnx.checker` may say more",
-        ) from error
-
-
-def _inferred(proto: onnx.ModelProto, *, data_prop: bool) -> onnx.ModelProto:
-    return shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=data_prop)
 
 
 def _without_dead_nodes(graph: OnnxGraph) -> OnnxGraph:

@@ -11,6 +11,7 @@ from converter.config import InputDType, ResolvedConfig, TensorSpec, dim_name, u
 from converter.dtypes import BY_NAME
 from converter.errors import ConfigError
 from converter.onnx_model import LoadedOnnx, folded, load, load_bytes
+from converter.onnx_model.bind import with_shapes
 from converter.onnx_model.model import ValueType, value_type
 from converter.pipeline.events import Emit, StepFinished, StepStarted
 from converter.tensorflow_chain.conversions import OPSET
@@ -70,8 +71,8 @@ def _from_onnx(resolved: ResolvedConfig, path: Path, emit: Emit) -> Source:
     config = resolved.config
     if config.model.factory:
         raise ConfigError("an ONNX file needs no factory", where="model.factory", hint="drop it (--factory)")
-    loaded = load(path)
     declared = {spec.name: spec for spec in config.inputs}
+    loaded = _with_missing_shapes(load(path), declared)
     inputs = _graph_inputs(loaded)
     if unknown := sorted(declared.keys() - inputs.keys()):
         raise ConfigError(
@@ -158,11 +159,20 @@ def _graph_inputs(loaded: LoadedOnnx) -> dict[str, TensorSpec]:
     return {info.name: _spec(info, names) for info in infos}
 
 
+def _with_missing_shapes(loaded: LoadedOnnx, declared: Mapping[str, TensorSpec]) -> LoadedOnnx:
+    """Return the model with the shapes that the user declares for inputs of which the file has none."""
+    shapeless = {info.name for info in loaded.proto.graph.input if not info.type.tensor_type.HasField("shape")}
+    shapes = {name: spec.shape for name, spec in declared.items() if name in shapeless}
+    return with_shapes(loaded, shapes) if shapes else loaded
+
+
 def _spec(info: "onnx.ValueInfoProto", names: DimNames) -> TensorSpec:
     type_ = value_type(info.type)
     if type_ is None or type_.shape is None:
         raise ConfigError(
-            "its type or rank is not in the model", where=f"input {info.name!r}", hint="declare the input's shape"
+            "the model does not have its shape",
+            where=f"input {info.name!r}",
+            hint=f"give it, for example `--input {info.name}=batch,8`",
         )
     row = type_.dtype
     if row.name not in get_args(InputDType):

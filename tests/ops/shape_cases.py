@@ -151,6 +151,24 @@ CASES = [
         }""",
         batches(2),
     ),
+    GraphCase(
+        "shape-declared-of-another-batch-size",
+        """net (float[batch, 3] x) => (float[2, 3, 1] y) <float[2, 3] a, float[7, 5] b> {
+            a = Relu (x)
+            b = Neg (a)
+            target = Constant <value_ints = [-1, 3, 1]> ()
+            y = Reshape (b, target)
+        }""",
+        batches(3),
+    ),
+    GraphCase(
+        "shape-declared-with-another-rank",
+        """net (float[batch, 3] x) => (float[1, 1, 2] y) <float[4] w, float[3, 2] v = {1, 2, 3, -1, 0.5, 0}> {
+            w = Abs (x)
+            y = MatMul (w, v)
+        }""",
+        batches(3),
+    ),
     *(
         GraphCase(
             f"shape-resize-{name}",
