@@ -46,6 +46,8 @@ def load_vectors(folder: Path) -> Vectors:
     Raises: ArtifactError if a file is missing or damaged, or the two don't hold the same samples.
     """
     inputs, outputs = (_load(folder / VECTORS_FOLDER / f"{name}.safetensors") for name in ("inputs", "outputs"))
+    if not inputs:  # a model without inputs has samples without arrays
+        inputs = {label: {} for label in outputs}
     if list(inputs) != list(outputs):
         raise _damaged(folder / VECTORS_FOLDER, "inputs and outputs are of different samples")
     return Vectors(inputs, outputs)

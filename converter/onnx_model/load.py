@@ -4,7 +4,7 @@ import hashlib
 import math
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -21,6 +21,9 @@ from converter.onnx_model.contributed import import_contributed
 from converter.onnx_model.wire import without_weights
 
 FIRST_IR_WITHOUT_DEFAULTS = 4  # before it, every initializer had to be an input as well
+REDEFINED = {"GroupNormalization"}  # deprecated at the opset that first defined it, for its later definition
+UNCHECKED_DOMAIN = "unchecked"
+FIRST_DROPOUT_WITHOUT_MODE = 7  # before it, an attribute says whether the model is in test mode
 WILDCARDS = {"?", "*", "-1", "None"}
 BITS_OF_BYTE = 8
 MAPPED_BYTES = 32 << 20  # a larger file is mapped: its weights stay where they are until they are written
@@ -76,11 +79,12 @@ def _checked(serialized: bytes, sha256: str, raw: RawData, *, where: str, folder
         _refuse("an ONNX model needs an opset and at least one output", where, "export the model again")
     import_contributed(proto)
     _forget_wildcards(proto.graph)
+    _replace_test_dropouts(proto)
     constants = _split_weights(proto.graph, raw, folder, where)
     proto = _copied(proto)
     proto.ir_version = max(proto.ir_version, FIRST_IR_WITHOUT_DEFAULTS)
     try:
-        checker.check_model(_shaped(proto))
+        checker.check_model(_checkable(proto))
     except (checker.ValidationError, ValueError) as error:
         _refuse(f"not valid ONNX: {_first_line(error)}", where, "export the model again, or repair it", error)
     return LoadedOnnx(proto, constants, sha256)
@@ -93,17 +97,31 @@ def _copied(proto: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def _shaped(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with some shape for every input and output: the checker wants one, the standard does not."""
-    infos = (*proto.graph.input, *proto.graph.output)
-    tensors = [info.type.tensor_type for info in infos if info.type.HasField("tensor_type")]
-    if all(tensor.HasField("shape") for tensor in tensors):
-        return proto
+def _checkable(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model as the checker accepts it.
+
+    The checker wants a shape for every input and output, which the standard does not, and refuses operators that are
+    defined at the model's opset, and run by onnxruntime, because a later opset defines them differently.
+    """
     copy = _copied(proto)
     for info in (*copy.graph.input, *copy.graph.output):
         if info.type.HasField("tensor_type"):
             info.type.tensor_type.shape.SetInParent()
+    redefined = [node for node in _nodes(copy.graph) if node.op_type in REDEFINED and node.domain in ("", "ai.onnx")]
+    for node in redefined:
+        node.domain = UNCHECKED_DOMAIN
+    if redefined:
+        copy.opset_import.add(domain=UNCHECKED_DOMAIN, version=1)
     return copy
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes of a graph and of those inside it."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _nodes(attribute.g)
 
 
 def _forget_wildcards(graph: onnx.GraphProto) -> None:
@@ -112,6 +130,23 @@ def _forget_wildcards(graph: onnx.GraphProto) -> None:
         for dim in info.type.tensor_type.shape.dim if info.type.HasField("tensor_type") else ():
             if dim.dim_param in WILDCARDS:
                 dim.ClearField("dim_param")
+
+
+def _replace_test_dropouts(proto: onnx.ModelProto) -> None:
+    """Replace Dropout in test mode by Identity, which it is; onnxruntime has no kernel for Dropout before opset 7.
+
+    Source: https://onnx.ai/onnx/operators/onnx__Dropout.html
+    """
+    opset = next((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    if not 0 < opset < FIRST_DROPOUT_WITHOUT_MODE:
+        return
+    read = {name for node in _nodes(proto.graph) for name in node.input} | {info.name for info in proto.graph.output}
+    for node in _nodes(proto.graph):
+        is_test = any(attribute.name == "is_test" and attribute.i for attribute in node.attribute)
+        if node.op_type == "Dropout" and is_test and read.isdisjoint(node.output[1:]):
+            node.op_type = "Identity"
+            node.ClearField("attribute")
+            del node.output[1:]
 
 
 def _split_weights(graph: onnx.GraphProto, raw: RawData, folder: Path | None, where: str) -> dict[str, np.ndarray]:

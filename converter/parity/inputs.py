@@ -82,11 +82,12 @@ def make_samples(
     otherwise: most models need the two to be equal, though they don't say so. Where several are given, each is tried
     at least once with random values, the first also at the ends of the ranges. A range is cut to what the dtype holds.
     A value depends on the seed, its input's name and its set's label only. A set equal to an earlier one is left out.
+    A model without inputs has one sample, which is empty.
 
     Raises: ConfigError if there would be no sample, or a size or range doesn't fit.
     """
     if not specs:
-        raise ConfigError("there are no inputs to compare runtimes on", where="inputs", hint="declare the inputs")
+        return [Sample("constant", {})]
     ranges = {spec.name: _range_of(spec) for spec in specs}
     samples: dict[str, Sample] = {}
     has_edges: set[int] = set()  # the batch sizes that have been at the ends

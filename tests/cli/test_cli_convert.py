@@ -8,7 +8,7 @@ import onnx
 import pytest
 import torch
 import yaml
-from onnx import parser
+from onnx import helper, parser
 
 from tests.cli.conftest import Cli
 
@@ -304,3 +304,41 @@ def test_termination_cleans_up_as_an_interrupt_does(mlp: Path, tmp_path: Path) -
     assert process.returncode == 130, error
     assert "interrupted" in error
     assert list(artifacts.iterdir()) == []
+
+
+def test_an_input_without_a_shape_takes_the_one_that_is_given(cli: Cli, tmp_path: Path) -> None:
+    options = ("--runtimes", "tfjs-cpu@node", "--artifacts", tmp_path / "artifacts")
+    infos = [helper.make_tensor_value_info(name, 1, None) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "shapeless", infos[:1], infos[1:])
+    path = tmp_path / "shapeless.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    refused = cli("convert", path, *options)
+    assert refused.code == 2
+    assert "--input x=batch,8" in refused.err
+    run = cli("convert", path, *options, "--input", "x=batch,4")
+    assert run.code == 0, run.err
+    interface = manifest_of(tmp_path / "artifacts" / "shapeless" / "0.1.0")["inputs"]
+    assert [entry["shape"] for entry in interface] == [["batch", 4]]
+
+
+def test_a_model_without_inputs_is_proved_and_proved_again(cli: Cli, tmp_path: Path) -> None:
+    options = ("--runtimes", "tfjs-cpu@node", "--artifacts", tmp_path / "artifacts")
+    text = '<ir_version: 8, opset_import: ["" : 17]> net () => (float[2] y) <float[2] a = {1, -2}> { y = Neg (a) }'
+    path = tmp_path / "constant.onnx"
+    onnx.save(parser.parse_model(text), path)
+    run = cli("convert", path, *options)
+    assert run.code == 0, run.err
+    assert cli("verify", tmp_path / "artifacts" / "constant" / "0.1.0", "--runtimes", "tfjs-cpu@node").code == 0
+
+
+def test_dropout_in_test_mode_is_compared_with_onnxruntime(cli: Cli, tmp_path: Path) -> None:
+    options = ("--runtimes", "tfjs-cpu@node", "--artifacts", tmp_path / "artifacts")
+    text = '<ir_version: 3, opset_import: ["" : 6]> net (float[n, 2] x) => (float[n, 2] y) '
+    path = tmp_path / "dropout.onnx"
+    onnx.save(parser.parse_model(text + "{ y, mask = Dropout <is_test = 1> (x) }"), path)
+    assert cli("convert", path, *options).code == 0
+    path = tmp_path / "training.onnx"
+    onnx.save(parser.parse_model(text + "{ y, mask = Dropout (x) }"), path)
+    refused = cli("convert", path, *options)
+    assert refused.code == 4
+    assert "Dropout in training mode is random" in refused.err

@@ -57,12 +57,24 @@ def lower_identity(ctx: LoweringContext) -> None:
     ctx.result(ctx.operand(0))
 
 
+@lowers("Dropout", since=(1, 6))
+def lower_dropout_with_mode(ctx: LoweringContext) -> None:
+    """Y = X if `is_test` is set, or the ratio is 0; the mask is all ones."""
+    ctx.ignore_attrs("consumed_inputs")  # a hint about memory
+    is_test, ratio = bool(ctx.attr("is_test", 0)), float(ctx.attr("ratio", 0.5))
+    _without_dropping(ctx, is_training=not is_test and ratio != 0)
+
+
 @lowers("Dropout", since=(7, 10, 12, 13, 22), const_inputs=(2,))
 def lower_dropout(ctx: LoweringContext) -> None:
     """Y = X: a model at rest drops nothing, and one in training nothing at ratio 0; the mask is all true."""
     ctx.ignore_attrs("ratio", "seed")
     training = ctx.known(2)
-    if training is not None and bool(training) and not is_zero(ctx.known(1)):
+    _without_dropping(ctx, is_training=training is not None and bool(training) and not is_zero(ctx.known(1)))
+
+
+def _without_dropping(ctx: LoweringContext, *, is_training: bool) -> None:
+    if is_training:
         ctx.refuse(
             "Dropout in training mode is random, unless its ratio is known to be 0",
             hint="export the model in evaluation mode, or bind its inputs with `--bind`",

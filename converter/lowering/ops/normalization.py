@@ -130,11 +130,11 @@ def _trailing_axes(ctx: LoweringContext, x: Ref) -> list[int]:
     return list(range(ctx.axis(int(ctx.attr("axis", -1)), rank), rank))
 
 
-@lowers("GroupNormalization", since=(21,))
+@lowers("GroupNormalization", since=(18, 21))
 def lower_group_normalization(ctx: LoweringContext) -> None:
     """Y = scale * (X - mean) / sqrt(var + epsilon) + bias, with the statistics of each group of channels.
 
-    Shapes: X and Y (batch, channel, *spatial); scale, bias (channel).
+    Shapes: X and Y (batch, channel, *spatial); scale, bias (channel), before opset 21 (group).
     Source: https://onnx.ai/onnx/operators/onnx__GroupNormalization.html
     """
     ctx.ignore_attrs("stash_type")  # the type to compute in: it is float32 here in any case
@@ -144,7 +144,10 @@ def lower_group_normalization(ctx: LoweringContext) -> None:
     groups = host.resize(ctx, x, [shape[0], Size(n_groups), inside])
     mean, var = _moments(ctx, groups, [2])
     y = _normalized(ctx, groups, mean, var, epsilon)
-    ctx.result(_affine(ctx, reshape_like(ctx, y, x), 1, 2))
+    if ctx.since < 21:
+        ctx.result(reshape_like(ctx, _affine(ctx, y, 1, 2), x))
+    else:
+        ctx.result(_affine(ctx, reshape_like(ctx, y, x), 1, 2))
 
 
 @lowers("MeanVarianceNormalization", since=(9, 13))

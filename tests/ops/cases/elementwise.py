@@ -44,6 +44,11 @@ CASES = [
     Case("identity-25", "Identity", {"X": (2, 3)}, opset=25, reference="evaluator"),
     Case("identity-bool", "Identity", {"X": np.array([True, False])}, outputs=BOOL),
     *(Case(f"dropout-{opset}", "Dropout", {"X": (2, 3)}, opset=opset) for opset in (7, 10, 12, 13, 22)),
+    *(
+        Case(f"dropout-{opset}-{name}", "Dropout", {"X": (2, 3)}, attrs, opset=opset, reference=lambda x: x)
+        for opset in (1, 6)
+        for name, attrs in (("test", {"is_test": 1}), ("nothing", {"ratio": 0.0}))
+    ),
     Case("dropout-mask", "Dropout", {"X": (2, 3)}, outputs={"Y": TensorProto.FLOAT, "M": TensorProto.BOOL}),
     Case(
         "dropout-training",

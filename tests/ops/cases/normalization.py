@@ -65,6 +65,10 @@ GROUP = [
     Case("group-norm-fed", "GroupNormalization", GROUPED, {"num_groups": 2, "epsilon": 0.1, "stash_type": 1}, opset=21),
     Case("group-norm-dynamic", "GroupNormalization", GROUPED, {"num_groups": 3}, opset=21,
          constants=["scale", "bias"], declared={"X": ("batch", 6, "height", "width")}),
+    Case("group-norm-18", "GroupNormalization", {"X": (2, 6, 4, 5), "scale": (3,), "bias": (3,)}, {"num_groups": 3},
+         opset=18, constants=["scale", "bias"], declared={"X": ("batch", 6, "height", 5)}),
+    Case("group-norm-18-fed", "GroupNormalization", {"X": (2, 6, 7), "scale": (2,), "bias": (2,)},
+         {"num_groups": 2, "epsilon": 0.1}, opset=18),
     Case("group-norm-signal", "GroupNormalization", {**GROUPED, "X": (2, 6, 7)}, {"num_groups": 6}, opset=21),
 ]  # fmt: skip
 

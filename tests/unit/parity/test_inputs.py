@@ -182,10 +182,14 @@ def test_a_fixed_shape_gives_one_set_and_a_scalar_works():
     assert samples["random"]["k"].shape == ()
 
 
+def test_a_model_without_inputs_has_one_empty_sample() -> None:
+    (sample,) = make_samples([], seed=0, batches=[1, 4])
+    assert sample.inputs == {}
+
+
 @pytest.mark.parametrize(
     ("specs", "options", "message", "where"),
     [
-        ([], {}, "no inputs", "inputs"),
         ([AUDIO], {"batches": []}, "no size to compare dimension batch on", "parity.batches"),
         ([AUDIO], {"batches": [1, 0]}, "dimension batch can't be 0", "parity"),
         ([IDS], {"sizes": {"sequence": [16, -1]}}, "dimension sequence can't be -1", "parity"),
