@@ -12,6 +12,7 @@ from converter.pipeline.compile import also_folders, compile_onnx, write_also, w
 from converter.pipeline.encode import choose_encodings
 from converter.pipeline.encode_choice import Trial
 from converter.pipeline.events import Emit, StepFinished, StepStarted
+from converter.pipeline.rejected_sizes import rejected_sizes_reported
 from converter.pipeline.source import Source
 from converter.tensorflow_chain.conversions import ENGINE, SAVED_MODEL
 from converter.tfjs.passes import passes_named
@@ -89,7 +90,8 @@ def _compiled(
 ) -> Made:
     emit(StepStarted("compile"))
     shapes = {spec.name: spec.shape for spec in source.inputs}
-    compiled = compile_onnx(source.onnx, shapes=shapes, skip_passes=passes_named(config.without_passes))
+    with rejected_sizes_reported(source, folder / "model.onnx", config.parity):
+        compiled = compile_onnx(source.onnx, shapes=shapes, skip_passes=passes_named(config.without_passes))
     emit(StepFinished("compile", f"{sum(compiled.graph.count_ops().values())} TF.js nodes"))
     compiled.graph.metadata["artifact"] = stamp
     choice = choose_encodings(config.weights, compiled, prover, emit=emit)

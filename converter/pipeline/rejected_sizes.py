@@ -1,0 +1,51 @@
+"""Report sizes of inputs that contradict the model, which the compiler can't distinguish from a fault of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from converter.config import ParitySection
+from converter.errors import CheckpointError, ConfigError, ConverterError, InternalError
+from converter.parity.inputs import Sample
+from converter.pipeline.samples import draw
+from converter.pipeline.source import Source
+from converter.runtimes.onnxruntime_ import OnnxRuntime
+
+
+@contextmanager
+def rejected_sizes_reported(source: Source, model: Path, settings: ParitySection) -> Iterator[None]:
+    """Within it, a contradiction that the compiler finds is reported as one of the inputs' sizes if it is that.
+
+    It is if ONNX Runtime, which knows nothing of these sizes beforehand, fails on an input of them as well.
+
+    Raises: ConfigError then; else what was raised within it.
+    """
+    try:
+        yield
+    except (InternalError, CheckpointError) as error:
+        sample = draw(source.inputs, settings)[0]
+        rejection = _rejection(model, sample)
+        if rejection is None:
+            raise
+        shapes = ", ".join(f"{name}[{', '.join(map(str, one.shape))}]" for name, one in sample.inputs.items())
+        raise ConfigError(
+            f"the model doesn't accept {shapes}: {rejection}",
+            where="inputs",
+            hint="give sizes that it accepts: by --bind NAME=SIZE, or by names for dimensions that must be equal, "
+            "such as --input x=batch,8 --input state=2,batch,4",
+        ) from error
+
+
+def _rejection(model: Path, sample: Sample) -> str | None:
+    """What ONNX Runtime says against a sample, None if it accepts it or can't load the model."""
+    try:
+        loaded = OnnxRuntime().load(model)
+    except ConverterError:
+        return None
+    try:
+        loaded.run(sample.inputs)
+    except ConverterError as error:
+        return error.what
+    finally:
+        loaded.close()
+    return None
