@@ -44,10 +44,11 @@ def onnx_from_module(
 
     Shapes: a dimension with a name stays dynamic and keeps it; outputs are `output`, or `output_0`, … by default.
     Raises: ConfigError if the inputs or output names don't fit the network, or a named dimension has to be a number;
-            UnsupportedError if torch can't export the network.
+            UnsupportedError if torch can't export the network, or ONNX can't express it.
     """
     if not inputs:
         raise ConfigError("the network's inputs are unknown", hint="set inputs, or give --input NAME=SHAPE:DTYPE")
+    _require_no_projection(module)
     binding = bind_inputs(module, inputs)
     examples, result = _fitting_examples(module, binding, inputs)
     names = _output_names(outputs, result, inputs)
@@ -58,6 +59,18 @@ def onnx_from_module(
     _name_dims(model, inputs)
     _check(model, inputs, names, opset)
     return model
+
+
+def _require_no_projection(module: nn.Module) -> None:
+    """Refuse LSTMs that project their state: torch exports them without complaint, as nodes that are not valid."""
+    for name, part in module.named_modules():
+        if isinstance(part, nn.LSTM) and part.proj_size:
+            raise UnsupportedError(
+                f"ONNX has no LSTM with a projection, and torch writes an invalid one for "
+                f"nn.LSTM(…, proj_size={part.proj_size})",
+                where=f"module {name or type(part).__name__}",
+                hint="build and train the network without proj_size; an nn.Linear may follow the nn.LSTM",
+            )
 
 
 class ChannelsLast(nn.Module):

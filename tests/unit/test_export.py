@@ -242,6 +242,14 @@ def test_an_operator_that_onnx_lacks_is_named() -> None:
         onnx_from_module(Svd(), PAIR)
 
 
+def test_an_lstm_with_a_projection_is_refused_with_the_reason() -> None:
+    network = nn.Sequential(nn.LSTM(3, 6, proj_size=2, batch_first=True))
+    with pytest.raises(UnsupportedError, match="ONNX has no LSTM with a projection") as caught:
+        onnx_from_module(network, [TensorSpec(name="wave", shape=("batch", 4, 3))])
+    assert (caught.value.where, caught.value.exit_code) == ("module 0", 4)
+    assert "without proj_size" in caught.value.hint
+
+
 @pytest.mark.parametrize("result", [3, "text", None, (), {"a": None}])
 def test_networks_must_return_tensors(result: object) -> None:
     class Odd(nn.Module):
