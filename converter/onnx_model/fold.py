@@ -1,6 +1,7 @@
 """Evaluates what is already known, with ONNX's own reference evaluator."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from onnx import TensorProto, helper
@@ -11,6 +12,7 @@ from converter.onnx_model.protos import node_proto
 
 MAX_ELEMENTS = 1 << 20  # a folded constant may be this large, or as large as the constants it comes from
 KEPT_NARROW = 1 << 10  # quantized weights of more elements than this stay as narrow as they are
+CONTRIBUTED, SAME_AS_21 = "com.microsoft", {"DequantizeLinear", "QuantizeLinear"}  # ONNX's since opset 21, 16 bits too
 NOT_FOLDED = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
 
 
@@ -18,6 +20,8 @@ def known_results(
     node: OnnxNode, constants: Mapping[str, np.ndarray], types: Mapping[str, ValueType], opsets: Mapping[str, int]
 ) -> dict[str, np.ndarray] | None:
     """The outputs of a node if all are known before the graph runs, and worth storing."""
+    if node.domain == CONTRIBUTED and node.op in SAME_AS_21:
+        node = replace(node, domain="", since=21)
     if node.domain or node.op in NOT_FOLDED:
         return None
     if node.op == "Constant":

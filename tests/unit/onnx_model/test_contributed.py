@@ -6,9 +6,11 @@ import sys
 import numpy as np
 import onnx
 import pytest
-from onnx import defs, helper, shape_inference
+from onnx import defs, helper, numpy_helper, shape_inference
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 
+from converter.lowering import REGISTRY
+from converter.onnx_model import load_bytes, prepare
 from converter.onnx_model.contributed import DOMAIN, OPERATORS, VERSION, Operator
 from converter.runtimes.onnxruntime_ import OnnxRuntime
 from tests.ops.case import Case
@@ -72,3 +74,23 @@ def test_onnx_itself_still_works_with_them_registered() -> None:
     code = "import converter.onnx_model, onnx.reference; print('imported')"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.stdout.strip() == "imported", run.stderr
+
+
+def test_small_constants_of_16_bits_are_dequantized_before_the_graph_runs() -> None:
+    zero = np.uint16(32768)
+    small = {"x": np.uint16([0, 32768, 65535]), "s": np.float32(0.5), "z": zero}
+    graph = helper.make_graph(
+        [
+            helper.make_node("DequantizeLinear", ["x", "s", "z"], ["d"], domain=DOMAIN),
+            helper.make_node("Neg", ["d"], ["y"]),
+        ],
+        "g",
+        [],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [3])],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in small.items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(DOMAIN, VERSION)]
+    loaded = load_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(), where="g")
+    model = prepare(loaded, has_lowering=REGISTRY.has)
+    assert model.graph.nodes == ()
+    assert model.graph.constants["y"].tolist() == [16384.0, 0.0, -16383.5]
