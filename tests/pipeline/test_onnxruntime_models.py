@@ -131,7 +131,9 @@ def test_a_fused_cnn_agrees(images: Path, tmp_path: Path, pool: RuntimePool) -> 
     assert largest_error(file, [pixels(1), pixels(4)], pool, tmp_path / "graph") < 1e-6
 
 
-def test_a_file_laid_out_for_a_processor_is_refused_with_the_remedy(images: Path, tmp_path: Path) -> None:
+def test_a_file_laid_out_for_a_processor_is_refused_with_the_remedy(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = models.optimized(images, tmp_path / "laid-out.onnx", ALL)
     with pytest.raises(
         UnsupportedError, match=r"com\.microsoft\.nchwc::Conv\): onnxruntime's optimizer laid"
@@ -139,6 +141,10 @@ def test_a_file_laid_out_for_a_processor_is_refused_with_the_remedy(images: Path
         compile_onnx(load(file))
     assert "ORT_ENABLE_EXTENDED" in refused.value.hint
     assert "since 0" not in str(refused.value)
+    main(["inspect", str(file)])
+    printed = capsys.readouterr().out
+    assert "com.microsoft.nchwc::Conv: onnxruntime's optimizer laid" in printed
+    assert "since 0" not in printed
 
 
 def _with(path: Path, change: Callable[[onnx.ModelProto], None], new: Path) -> Path:
