@@ -57,8 +57,8 @@ def _by_values(ctx: LoweringContext, x: Ref, epsilon: float) -> Ref:
 
 def _train(ctx: LoweringContext, x: Ref, momentum: float, epsilon: float) -> None:
     rank = ctx.rank(x)
-    mean, var = _moments(ctx, x, [0, *range(2, rank)])
-    y = _affine(ctx, _normalized(ctx, x, mean, var, epsilon), 1, 2)
+    mean, centred, var = _moments(ctx, x, [0, *range(2, rank)])
+    y = _affine(ctx, ctx.emit("Mul", centred, _inverse_deviation(ctx, var, epsilon)), 1, 2)
     running = []
     for stored, current in ((ctx.operand(3), mean), (ctx.operand(4), var)):
         flat = ctx.emit("Reshape", current, ctx.param([-1]))
@@ -76,8 +76,8 @@ def lower_instance_normalization(ctx: LoweringContext) -> None:
     """
     ctx.ignore_attrs("consumed_inputs")  # said which buffers might be overwritten
     x, epsilon = ctx.operand(0), float(ctx.attr("epsilon", 1e-5))
-    mean, var = _moments(ctx, x, list(range(2, ctx.rank(x))))
-    ctx.result(_affine(ctx, _normalized(ctx, x, mean, var, epsilon), 1, 2))
+    y, _, _ = layer_norm(ctx, x, list(range(2, ctx.rank(x))), epsilon)
+    ctx.result(_affine(ctx, y, 1, 2))
 
 
 @lowers("LayerNormalization", since=(1, 17))
@@ -97,9 +97,9 @@ def lower_layer_normalization(ctx: LoweringContext) -> None:
 
 def layer_norm(ctx: LoweringContext, x: Ref, axes: Sequence[int], epsilon: float) -> tuple[Ref, Ref, Ref]:
     """Return a value normalized over some axes, its mean, and the inverse of its deviation."""
-    mean, var = _moments(ctx, x, axes)
+    mean, centred, var = _moments(ctx, x, axes)
     inverse = _inverse_deviation(ctx, var, epsilon)
-    return ctx.emit("Mul", ctx.emit("Sub", x, mean), inverse), mean, inverse
+    return ctx.emit("Mul", centred, inverse), mean, inverse
 
 
 @lowers("SimplifiedLayerNormalization", since=(1,))
@@ -140,10 +140,9 @@ def lower_group_normalization(ctx: LoweringContext) -> None:
     ctx.ignore_attrs("stash_type")  # the type to compute in: it is float32 here in any case
     x, epsilon, n_groups = ctx.operand(0), float(ctx.attr("epsilon", 1e-5)), int(ctx.attr("num_groups"))
     shape = host.sizes(ctx, x)
-    inside = host.product([Size(fixed(ctx, ctx.dims(x)[1]) // n_groups), *shape[2:]])
-    groups = host.resize(ctx, x, [shape[0], Size(n_groups), inside])
-    mean, var = _moments(ctx, groups, [2])
-    y = _normalized(ctx, groups, mean, var, epsilon)
+    n_within = Size(fixed(ctx, ctx.dims(x)[1]) // n_groups)
+    groups = host.resize(ctx, x, [shape[0], Size(n_groups), n_within, *shape[2:]])
+    y, _, _ = layer_norm(ctx, groups, list(range(2, ctx.rank(groups))), epsilon)
     if ctx.since < 21:
         ctx.result(reshape_like(ctx, _affine(ctx, y, 1, 2), x))
     else:
@@ -158,9 +157,9 @@ def lower_mean_variance_normalization(ctx: LoweringContext) -> None:
     """
     x = ctx.operand(0)
     axes = [ctx.axis(axis, ctx.rank(x)) for axis in ctx.attr("axes", [0, 2, 3])]
-    mean, var = _moments(ctx, x, axes)
+    _, centred, var = _moments(ctx, x, axes)
     deviation = ctx.emit("AddV2", ctx.emit("Sqrt", var), ctx.data(1e-9))
-    ctx.result(ctx.emit("RealDiv", ctx.emit("Sub", x, mean), deviation))
+    ctx.result(ctx.emit("RealDiv", centred, deviation))
 
 
 @lowers("LpNormalization", since=(1, 22))
@@ -207,19 +206,22 @@ def _channel_window_sum(ctx: LoweringContext, x: Ref, size: int) -> Ref:
     return parts[0] if size == 1 else ctx.emit("AddN", *parts)
 
 
-def _moments(ctx: LoweringContext, x: Ref, axes: Sequence[int]) -> tuple[Ref, Ref]:
-    """Mean and population variance over `axes`, which stay as 1."""
-    mean = ctx.emit("Mean", x, ctx.param(list(axes)), keep_dims=True)
-    gaps = ctx.emit("SquaredDifference", x, mean)
-    return mean, ctx.emit("Mean", gaps, ctx.param(list(axes)), keep_dims=True)
+def _moments(ctx: LoweringContext, x: Ref, axes: Sequence[int]) -> tuple[Ref, Ref, Ref]:
+    """Mean over `axes`, which stay as 1, X - Mean, and the population variance.
+
+    A second mean takes out the rounding error of the first, which a small variance would make large: ONNX Runtime
+    computes the mean of LayerNormalization in float64.
+    """
+    near = ctx.emit("Mean", x, ctx.param(list(axes)), keep_dims=True)
+    gaps = ctx.emit("Sub", x, near)
+    rest = ctx.emit("Mean", gaps, ctx.param(list(axes)), keep_dims=True)
+    centred = ctx.emit("Sub", gaps, rest)
+    var = ctx.emit("Mean", ctx.emit("Square", centred), ctx.param(list(axes)), keep_dims=True)
+    return ctx.emit("AddV2", near, rest), centred, var
 
 
 def _inverse_deviation(ctx: LoweringContext, var: Ref, epsilon: float) -> Ref:
     return ctx.emit("Rsqrt", ctx.emit("AddV2", var, ctx.data(epsilon)))
-
-
-def _normalized(ctx: LoweringContext, x: Ref, mean: Ref, var: Ref, epsilon: float) -> Ref:
-    return ctx.emit("Mul", ctx.emit("Sub", x, mean), _inverse_deviation(ctx, var, epsilon))
 
 
 def _affine(ctx: LoweringContext, x: Ref, scale: int, bias: int) -> Ref:

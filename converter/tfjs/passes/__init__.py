@@ -30,6 +30,7 @@ from converter.tfjs.passes.recover_hard_swish import recover_hard_swish
 from converter.tfjs.passes.scale_by_convolution import scale_by_convolution
 from converter.tfjs.passes.settle_casts import settle_casts
 from converter.tfjs.passes.simplify import simplify
+from converter.tfjs.passes.split_long_sums import split_long_sums
 from converter.tfjs.passes.split_stacks import split_stacks
 from converter.tfjs.passes.stack_windows import stack_windows
 from converter.tfjs.passes.transpose_constants import transpose_constants
@@ -54,6 +55,7 @@ PASSES: dict[str, Pass] = {
     "join-once": join_once,
     "merge-convolutions": merge_convolutions,
     "pool-means": pool_means,
+    "split-long-sums": split_long_sums,
     "fold-into-products": fold_into_products,
     "fold-batch-norm": fold_batch_norm,
     "part-transposed-convolutions": part_transposed_convolutions,
@@ -72,7 +74,9 @@ PASSES: dict[str, Pass] = {
     "copy-overwritten": copy_overwritten,
 }
 
-REPAIRS = frozenset({"fill-selections", "settle-casts", "widen-vectors", "part-host-values", "copy-overwritten"})
+REPAIRS = frozenset({
+    "copy-overwritten", "fill-selections", "part-host-values", "settle-casts", "split-long-sums", "widen-vectors",
+})  # fmt: skip
 """The passes that a backend needs to compute rightly, or at all; the others only make graphs smaller and quicker."""
 
 

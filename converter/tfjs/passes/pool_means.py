@@ -9,10 +9,12 @@ from math import isqrt, prod
 from typing import NamedTuple
 
 from converter.tfjs.graph import Dim, Graph, Node, Ref
+from converter.tfjs.passes.split_long_sums import is_short
 from converter.tfjs.permute import reshape_operand
 from converter.tfjs.rewrite import Rewrite, rewrite
 
-_LARGEST_WINDOW = 1024  # elements; WebGL adds up a window in one thread
+_SMALL_WINDOW = 64  # elements; the backends add up a larger one less exactly than onnxruntime
+_LARGEST_WINDOW = 256  # elements; WebGL adds up a window in one thread
 _FEWEST_CHANNELS = 4
 
 Window = tuple[int, int]
@@ -74,7 +76,7 @@ def _plan(shape: Sequence[Dim], axes: Sequence[int]) -> _Mean | None:
     if len(known) < len(sizes) or len(depth) < len(shape) - block[-1] - 1 or prod(depth) < _FEWEST_CHANNELS:
         return None
     is_image = len(shape) == 4 and block == [1, 2]
-    height, width = (known[0], known[1]) if is_image else (prod(known), 1)
+    height, width = (known[0], known[1]) if is_image else (1, prod(known))
     windows = _windows(height, width)
     pooled = reshape_operand([1 if axis in block else dim for axis, dim in enumerate(shape)])
     image = [-1, height, width, prod(depth)]
@@ -85,11 +87,12 @@ def _plan(shape: Sequence[Dim], axes: Sequence[int]) -> _Mean | None:
 
 def _windows(height: int, width: int) -> list[Window]:
     """Windows that pool an image to one place, one after the other; none if a window would be too large."""
-    if height * width <= _LARGEST_WINDOW:
-        return [(height, width)]
-    first = (_divisor(height), _divisor(width))
+    count, first = height * width, (_divisor(height), _divisor(width))
     then = (height // first[0], width // first[1])
-    return [first, then] if max(prod(first), prod(then)) <= _LARGEST_WINDOW else []
+    n_additions = prod(first) + prod(then)
+    if count > _SMALL_WINDOW and max(prod(first), prod(then)) <= _LARGEST_WINDOW and is_short(n_additions, count):
+        return [first, then]
+    return [(height, width)] if count <= _LARGEST_WINDOW else []
 
 
 def _divisor(size: int) -> int:

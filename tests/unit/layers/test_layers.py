@@ -97,7 +97,7 @@ CHAINS: dict[str, tuple[Shape, list[nn.Module], list[str]]] = {
     "dilated": (IMAGE, [nn.Conv2d(3, 4, 3, dilation=2), nn.AvgPool2d(2), nn.BatchNorm2d(4)], ["Permute", "Conv2D",
                 "AveragePooling2D", "DepthwiseConv2D", "Permute"]),
     "global-pools": (IMAGE, [nn.Conv2d(3, 4, 3), nn.Hardtanh(0, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten()], ["Permute",
-                     "Conv2D", "ReLU", "AveragePooling2D", "Flatten"]),
+                     "Conv2D", "ReLU", "AveragePooling2D", "AveragePooling2D", "Flatten"]),
     "sound": (
         SOUND,
         [
@@ -110,7 +110,7 @@ CHAINS: dict[str, tuple[Shape, list[nn.Module], list[str]]] = {
 
 REFUSED: dict[str, tuple[Shape, nn.Module, str, str]] = {
     "residual": (ROW, Residual(), "AddV2", "it reads 2 computed values"),
-    "layer-norm": (ROW, nn.LayerNorm(8), "SquaredDifference", "there is no layer for this operator"),
+    "layer-norm": (ROW, nn.LayerNorm(8), "Sub", "it reads 2 computed values"),
     "gelu": (ROW, nn.Sequential(nn.Linear(8, 4), nn.GELU()), "Erf", "there is no layer for this operator"),
     "clip-below": (ROW, Clamp(-1, 1), "ClipByValue", "only a lower end of 0"),
     "max-pool-padded": (IMAGE, nn.MaxPool2d(3, 2, 1), "PadV2", "only zeros can be padded with"),

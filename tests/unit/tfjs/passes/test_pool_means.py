@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 from pass_graphs import Net, assert_same, ops
 
@@ -37,9 +36,19 @@ def test_means(pool, shape, axes, expected, keep_dims):
     assert_same(pool, graph, after)
 
 
-def test_the_largest_window_of_one_step(pool):
+@pytest.mark.parametrize(
+    ("height", "width", "windows"),
+    [
+        pytest.param(8, 8, [(8, 8)], id="small"),
+        pytest.param(32, 32, [(4, 4), (8, 8)], id="two-steps"),
+        pytest.param(1, 197, [(1, 197)], id="prime"),
+        pytest.param(1, 257, [], id="large-prime"),
+    ],
+)
+def test_windows(pool, height, width, windows):
     net = Net()
-    x = net.input("x", 1, 32, 32, 4)
-    after = pool_means(net.done(y=net("Mean", x, net.param(np.array([1, 2])), keep_dims=True)))
-    (node,) = (node for node in after.nodes.values() if node.op == "AvgPool")
-    assert node.attrs["ksize"] == node.attrs["strides"] == [1, 32, 32, 1]
+    x = net.input("x", 1, height, width, 4)
+    after = pool_means(net.done(y=net("Mean", x, net.param([1, 2]), keep_dims=True)))
+    found = [node.attrs for node in after.nodes.values() if node.op == "AvgPool"]
+    assert [tuple(attrs["ksize"][1:3]) for attrs in found] == windows
+    assert all(attrs["ksize"] == attrs["strides"] for attrs in found)
