@@ -66,9 +66,9 @@ def _subgraphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 
 
 def _declarations(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
-    """The inner values and the outputs that a graph and those inside it declare."""
-    yield from graph.value_info
-    yield from graph.output
+    """The inner values and the outputs that a graph and those inside it declare, and that nodes compute."""
+    computed = {name for node in graph.node for name in node.output}
+    yield from (info for info in (*graph.value_info, *graph.output) if info.name in computed)
     for inner in _subgraphs(graph):
         yield from _declarations(inner)
 

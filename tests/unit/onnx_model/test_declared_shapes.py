@@ -1,7 +1,7 @@
 """Shapes that a file declares of inner values and outputs."""
 
 import pytest
-from onnx import parser
+from onnx import helper, parser
 
 from converter.errors import CheckpointError
 from converter.onnx_model import load_bytes, prepare
@@ -51,3 +51,15 @@ def test_shapes_declared_in_branches_are_checked_too() -> None:
 def test_a_model_whose_nodes_contradict_each_other_is_refused() -> None:
     with pytest.raises(CheckpointError, match="contradict"):
         types("net (float[n, 4] x, float[5, 2] w) => (float[n, 2] y) { y = MatMul (x, w) }")
+
+
+def test_declared_shapes_of_constants_are_kept() -> None:
+    proto = parser.parse_model(
+        HEAD + "net (float[n, 4] x) => (float[n, 2] y) "
+        "<int64[1] zero = {0}, int64[1] one = {1}, int64[1] two = {2}, int64[1] four = {4}> "
+        "{ y = Slice (x, zero, four, one, two) }"
+    )
+    proto.graph.value_info.add().CopyFrom(helper.make_tensor_value_info("two", 7, [1]))
+    proto.graph.output[0].type.tensor_type.ClearField("shape")
+    graph = prepare(load_bytes(proto.SerializeToString(), where="test"), has_lowering=lambda *_: True).graph
+    assert graph.types["y"].shape == ("n", 2)
