@@ -13,6 +13,7 @@ from torch import nn
 
 from converter.checkpoint.quiet import first_line, torch_is_quiet
 from converter.config import TensorSpec
+from converter.embedding_bags import bags_as_reductions
 from converter.errors import ConfigError, InternalError, UnsupportedError
 from converter.forward import InputBinding, bind_inputs, output_names, tensors_of
 
@@ -186,7 +187,7 @@ def _exported(
     dynamic = torch.export.Dim.DYNAMIC
     shapes = tuple({i: dynamic for i, dim in enumerate(spec.shape) if isinstance(dim, str)} for spec in inputs)
     try:
-        with torch_is_quiet(), torch.no_grad():
+        with torch_is_quiet(), torch.no_grad(), bags_as_reductions():
             program = torch.onnx.export(
                 module,
                 tuple(examples),
@@ -212,7 +213,7 @@ def _exported_by_torchscript(
     module: nn.Module, examples: Sequence[torch.Tensor], inputs: Sequence[TensorSpec], names: Sequence[str], opset: int
 ) -> onnx.ModelProto:
     try:
-        with tempfile.TemporaryDirectory() as folder, torch_is_quiet(), torch.no_grad():
+        with tempfile.TemporaryDirectory() as folder, torch_is_quiet(), torch.no_grad(), bags_as_reductions():
             file = Path(folder, "model.onnx")
             torch.onnx.export(
                 module,

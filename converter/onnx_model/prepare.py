@@ -6,7 +6,7 @@ from dataclasses import replace
 import onnx
 
 from converter.errors import CheckpointError
-from converter.onnx_model import control, structures
+from converter.onnx_model import control, masked_assignment, structures
 from converter.onnx_model.bind import declare_shapes
 from converter.onnx_model.declared_shapes import infer, infer_types
 from converter.onnx_model.elements import Dimensions
@@ -18,7 +18,7 @@ from converter.onnx_model.scope import Scope, Value, leaves
 
 MISREAD_DEFAULTS = {"MeanVarianceNormalization": ("axes", [0, 2, 3]), "STFT": ("onesided", 1)}
 MAX_ROUNDS = 4
-HANDLERS = {**control.HANDLERS, **structures.HANDLERS}
+HANDLERS = {**control.HANDLERS, **masked_assignment.HANDLERS, **structures.HANDLERS}
 
 
 def prepare(

@@ -11,6 +11,7 @@ from onnx import defs
 from converter.errors import UnsupportedError
 from converter.onnx_model.argument_shapes import argument_types
 from converter.onnx_model.elements import MAX_ELEMENTS, Dimensions, Elements, of_array, partial_results
+from converter.onnx_model.expression import Integer
 from converter.onnx_model.fold import known_results
 from converter.onnx_model.infer import infer_outputs, merge, without_names
 from converter.onnx_model.model import (
@@ -78,6 +79,13 @@ class Call:
             if name:
                 self.resolver.bind(name, value, self.scope)
 
+    def keep(self) -> None:
+        """Take over the node as one of the graph.
+
+        Raises: UnsupportedError if an operand is a sequence or an optional.
+        """
+        self.resolver.keep(self)
+
     def lose(self) -> None:
         """Say that nobody will make the node's outputs."""
         self.bind(*[LOST] * len(self.node.outputs))
@@ -129,6 +137,7 @@ class Resolver:
         self.constants = dict(model.graph.constants)
         self.types = dict(model.graph.types)
         self.elements: dict[str, Elements] = {}
+        self.producers: dict[str, OnnxNode] = {}
         self._dimensions = dimensions
         self.problems: list[UnsupportedError] = []
         self.changed = False
@@ -164,12 +173,16 @@ class Resolver:
             self._inline_function(call, function)
         elif node.op == "Identity" and not isinstance(call.values[0], str):
             call.bind(call.values[0])
-        elif not all(isinstance(value, str) for value in call.values):
-            call.refuse("takes a sequence or an optional, which must dissolve before the graph runs")
         else:
-            self._plain(call)
+            self.keep(call)
 
-    def _plain(self, call: Call) -> None:
+    def keep(self, call: Call) -> None:
+        """Take over a node, or the function that it stands for.
+
+        Raises: UnsupportedError if an operand is a sequence or an optional.
+        """
+        if not all(isinstance(value, str) for value in call.values):
+            call.refuse("takes a sequence or an optional, which must dissolve before the graph runs")
         node = replace(call.node, name=call.name, inputs=tuple(str(value) for value in call.values))
         function = self._schema_function(node)
         if function is None:
@@ -211,6 +224,7 @@ class Resolver:
             results = self._evaluate_elements(node)
         if results is None:
             kept.append(node)
+            self.producers.update(dict.fromkeys(node.outputs, node))
             self._infer(node, is_new=is_new)
             return
         for name, array in results.items():
@@ -228,6 +242,10 @@ class Resolver:
             return {name: array for name, array in zip(node.outputs, arrays, strict=True) if array is not None}
         self.elements.update(zip(node.outputs, results, strict=True))
         return None
+
+    def shape(self, name: str) -> list[Integer] | None:
+        """Return the sizes of a value's axes, None if its rank is unknown."""
+        return self._dimensions.shape(name, self.types.get(name))
 
     def find_elements(self, name: str) -> Elements | None:
         """Return what is known of the elements of a small tensor of numbers or flags, None if nothing is."""

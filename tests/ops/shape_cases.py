@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.ops.graph_case import IF, GraphCase, ramp
+from tests.ops.graph_case import IF, GraphCase, floats, ramp
 
 
 def batches(*shape: int) -> list[dict[str, np.ndarray]]:
@@ -10,7 +10,60 @@ def batches(*shape: int) -> list[dict[str, np.ndarray]]:
     return [{"x": ramp(size, *shape)} for size in (1, 3, 2)]
 
 
+def assignment(opset: int) -> GraphCase:
+    """y[x > 0.5] = -2, as PyTorch exports it."""
+    axes = ", axes" if opset >= 13 else ""
+    return GraphCase(
+        f"mask-assignment-{opset}",
+        f"""net (float[batch, 3, 4] x) => (float[batch, 3, 4] y) {{
+            half = Constant <value = float {{0.5}}> ()
+            value = Constant <value = float {{-2}}> ()
+            flat = Constant <value_ints = [-1]> ()
+            axes = Constant <value_ints = [0]> ()
+            mask = Greater (x, half)
+            nonzero = NonZero (mask)
+            indices = Transpose <perm = [1, 0]> (nonzero)
+            row = Reshape (mask, flat)
+            numbers = Cast <to = 7> (row)
+            count = ReduceSum <keepdims = 1> (numbers{axes})
+            values = Expand (value, count)
+            updates = Reshape (values, flat)
+            double = Add (x, x)
+            y = ScatterND (double, indices, updates)
+        }}""",
+        [{"x": floats(*values, shape=(size, 3, 4))} for size, values in MASKED],
+        opset=opset,
+    )
+
+
+MASKED = (
+    (1, [0.0] * 12),
+    (2, [1.0, 0.25, -3.0, 0.75] * 6),
+    (3, [0.5, 0.6] * 18),
+    (1, [2.0] * 12),
+)
+
 CASES = [
+    *map(assignment, (12, 13, 16, 18)),
+    GraphCase(
+        "mask-assignment-of-rows",
+        """net (float[batch, 3, 2] x, int32[batch, 3] m) => (float[batch, 3, 2] y) {
+            nonzero = NonZero (m)
+            indices = Transpose (nonzero)
+            shape = Shape (indices)
+            zero = Constant <value_ints = [0]> ()
+            two = Constant <value_ints = [2]> ()
+            count = Gather (shape, zero)
+            target = Concat <axis = 0> (count, two)
+            updates = ConstantOfShape <value = float[1] {7}> (target)
+            y = ScatterND (x, indices, updates)
+        }""",
+        [
+            {"x": ramp(1, 3, 2), "m": np.int32([[0, 3, -1]])},
+            {"x": ramp(2, 3, 2), "m": np.zeros((2, 3), np.int32)},
+            {"x": ramp(2, 3, 2), "m": np.int32([[1, 1, 1], [0, 0, 1]])},
+        ],
+    ),
     GraphCase(
         "shape-if-over-known-axis",
         """net (float[batch, 3, 1] x) => (float[batch, c] y) {

@@ -59,7 +59,8 @@ def test_declared_shapes_of_constants_are_kept() -> None:
         "<int64[1] zero = {0}, int64[1] one = {1}, int64[1] two = {2}, int64[1] four = {4}> "
         "{ y = Slice (x, zero, four, one, two) }"
     )
-    proto.graph.value_info.add().CopyFrom(helper.make_tensor_value_info("two", 7, [1]))
+    constants = [helper.make_tensor_value_info(tensor.name, 7, [1]) for tensor in proto.graph.initializer]
+    proto.graph.value_info.extend(constants)
     proto.graph.output[0].type.tensor_type.ClearField("shape")
     graph = prepare(load_bytes(proto.SerializeToString(), where="test"), has_lowering=lambda *_: True).graph
     assert graph.types["y"].shape == ("n", 2)
