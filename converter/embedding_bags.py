@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch.nn import functional
@@ -30,8 +29,19 @@ def bags_as_reductions() -> Iterator[None]:
         padding_idx: int | None = None,
     ) -> torch.Tensor:
         if offsets is not None or input.dim() != 2 or max_norm is not None or input.shape[1] == 0:
-            others: tuple[Any, ...] = (offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse)
-            return original(input, weight, *others, per_sample_weights, include_last_offset, padding_idx)
+            return original(
+                input,
+                weight,
+                offsets,
+                max_norm=max_norm,
+                norm_type=norm_type,
+                scale_grad_by_freq=scale_grad_by_freq,
+                mode=mode,
+                sparse=sparse,
+                per_sample_weights=per_sample_weights,
+                include_last_offset=include_last_offset,
+                padding_idx=padding_idx,
+            )
         return _reduced(input, weight, mode, per_sample_weights, padding_idx)
 
     functional.embedding_bag = embedding_bag

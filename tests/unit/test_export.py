@@ -14,7 +14,7 @@ from converter.checkpoint import load_module
 from converter.checkpoint.quiet import torch_is_quiet
 from converter.config import TensorSpec
 from converter.errors import ConfigError, UnsupportedError
-from converter.export import onnx_from_module
+from converter.export import Exporter, onnx_from_module
 from converter.forward import tensors_of
 
 IMAGE = TensorSpec(name="image", shape=("batch", 3, "height", "width"))
@@ -105,7 +105,7 @@ SCRIPT = """
 import hashlib, torch
 from torch import nn
 from converter.config import TensorSpec
-from converter.export import onnx_from_module
+from converter.export import Exporter, onnx_from_module
 
 torch.manual_seed(3)
 layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.GELU(), nn.Flatten(), nn.Linear(144, 5), nn.Softmax(-1)]
@@ -285,3 +285,25 @@ def test_older_exporter_writes_what_older_readers_can_read() -> None:
         expected = module(torch.from_numpy(image))
     for found, wanted in zip(run(model, image), expected, strict=True):
         np.testing.assert_allclose(found, wanted.numpy(), atol=1e-6)
+
+
+class Bags(nn.Module):
+    def __init__(self, mode: str, padding_idx: int | None) -> None:
+        super().__init__()
+        self.bag = nn.EmbeddingBag(9, 4, mode=mode, padding_idx=padding_idx)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.bag(ids)
+
+
+@pytest.mark.parametrize("exporter", ["dynamo", "torchscript"])
+@pytest.mark.parametrize(("mode", "padding"), [("sum", None), ("mean", 3), ("max", -6)])
+def test_bags_of_one_size_need_no_loop(mode: str, padding: int | None, exporter: Exporter) -> None:
+    torch.manual_seed(0)
+    network = Bags(mode, padding).eval()
+    spec = TensorSpec(name="ids", dtype="int64", shape=("batch", 5), low=0, high=8)
+    model = onnx_from_module(network, [spec], ["y"], opset=18, exporter=exporter)
+    assert not {"Loop", "If"} & {node.op_type for node in model.graph.node}
+    for ids in ([[3] * 5, [1, 3, 3, 0, 8]], [[2, 2, 7, 3, 1]]):
+        (found,) = run(model, np.asarray(ids, np.int64))
+        np.testing.assert_allclose(found, network(torch.tensor(ids)).detach().numpy(), rtol=1e-5, atol=1e-6)
