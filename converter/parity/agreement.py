@@ -7,19 +7,27 @@ from converter.config import TOLERANCES, OutputSection, ParitySection
 from converter.errors import ConfigError
 from converter.parity.compare import Rule, Rules, Tolerance
 
+FLOAT16_VALUES = "float16-values"
+ROUNDED_REASON = "its tolerance is float16's: the graph rounds values that it depends on to float16"
+
 
 @dataclass(frozen=True)
 class Agreement:
-    """The tolerance of each class of runtimes, and what single outputs have of their own."""
+    """The tolerance of each class of runtimes, and what single outputs have of their own.
+
+    `float16_outputs` depend on values that the graph rounds to float16. Some runtimes do that and others keep float32,
+    so that these outputs have the tolerance of `float16-values` in each runtime.
+    """
 
     tolerances: Mapping[str, Tolerance]
     outputs: Mapping[str, OutputSection]
+    float16_outputs: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, settings: ParitySection) -> "Agreement":
+    def of(cls, settings: ParitySection, float16_outputs: frozenset[str] = frozenset()) -> "Agreement":
         """The agreement that a config asks for."""
         tolerances = {str(name): Tolerance(one.atol, one.rtol) for name, one in settings.tolerances.items()}
-        return cls(tolerances, settings.outputs)
+        return cls(tolerances, settings.outputs, float16_outputs)
 
     @classmethod
     def everywhere(cls, tolerance: Tolerance) -> "Agreement":
@@ -46,11 +54,13 @@ class Agreement:
 
     def _rule(self, output: str, classes: Sequence[str]) -> Rule:
         own = self.outputs.get(output, OutputSection())
+        is_rounded = output in self.float16_outputs and FLOAT16_VALUES in self.tolerances
+        classes = (*classes, FLOAT16_VALUES) if is_rounded else classes
         found = [self._tolerance(own, name) for name in classes]
         tolerance = Tolerance(max(one.atol for one in found), max(one.rtol for one in found))
         has_own = any(name in own.tolerances for name in classes)
         setting = f"{f'parity.outputs.{output}' if has_own else 'parity'}.tolerances.{classes[-1]}"
-        return Rule(tolerance, own.distribution, own.min_top1, setting)
+        return Rule(tolerance, own.distribution, own.min_top1, setting, ROUNDED_REASON if is_rounded else "")
 
     def _tolerance(self, own: OutputSection, name: str) -> Tolerance:
         general, given = self.tolerances[name], {str(key): one for key, one in own.tolerances.items()}.get(name)

@@ -35,13 +35,14 @@ class Rule:
     """What agreement means for one output.
 
     `distribution` and `min_top1` as in the config: None for `distribution` leaves it to the values. `setting` is where
-    the config has the tolerance.
+    the config has the tolerance, `reason` says why it is not the usual one.
     """
 
     tolerance: Tolerance
     distribution: bool | None = None
     min_top1: float | None = None
     setting: str = "parity.tolerances.float32"
+    reason: str = ""
 
 
 Rules = Callable[[str], Rule]  # by an output's name

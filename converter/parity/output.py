@@ -86,7 +86,8 @@ class OutputVerdict:
             "name": self.name,
             "compared": self.compared,
             "bad": self.bad,
-            "tolerance": {"atol": self.tolerance.atol, "rtol": self.tolerance.rtol},
+            "tolerance": {"atol": self.tolerance.atol, "rtol": self.tolerance.rtol}
+            | ({"reason": self.rule.reason} if self.rule.reason else {}),
             "max_abs": json_number(self.max_abs),
             "mean_abs": json_number(self.mean_abs),
             "max_rel": json_number(self.max_rel),
@@ -113,6 +114,8 @@ class OutputVerdict:
             return []
         index = ", ".join(map(str, self.worst))
         faults = [f"output {self.name}: {self.bad} of {self.compared} values differ, max |error| {self.max_abs:.3g}"]
+        if self.rule.reason:
+            faults.append(self.rule.reason)
         if self.nonfinite.nan_in_one:
             faults.append(f"{self.nonfinite.nan_in_one} are NaN on one side only")
         if self.nonfinite.inf_in_one:

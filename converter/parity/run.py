@@ -15,6 +15,7 @@ from converter.parity.compare import Rules, TensorVerdict, compare_by_rules
 from converter.parity.inputs import Sample
 from converter.parity.output import OutputVerdict
 from converter.parity.repeat import require_repeated
+from converter.parity.ties import Search, with_ties_settled
 from converter.parity.verdict import Info, ParityReport, RuntimeVerdict, Status
 
 Outputs = Mapping[str, np.ndarray]
@@ -68,11 +69,13 @@ class Reference:
     """The truth of a run: who computed it, and its outputs for each sample's label.
 
     `by` names the runtimes that computed some of it, with the labels of those samples, where it isn't one runtime's.
+    `search` gives what an output's indices point into: an index that points at an equal value is right as well.
     """
 
     info: Info
     outputs: Mapping[str, Outputs]
     by: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    search: Search | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -219,7 +222,7 @@ def _compare_all(
     for done, sample in enumerate(samples, start=1):
         try:
             result = runs.run(sample)
-            verdicts = compare_by_rules(reference.outputs[sample.label], result.outputs, rules)
+            verdicts = _compare_sample(reference, sample, result.outputs, rules)
         except ParityError as error:
             return failed(sample.label, error)
         times_ms.append(result.predict_ms)
@@ -238,6 +241,13 @@ def _compare_all(
     message = "" if compared else "no value was compared: every output is empty"
     predict_ms = median(times_ms) if times_ms else None
     return RuntimeVerdict(info.name, status, info, outputs, message, loaded.load_ms, predict_ms)
+
+
+def _compare_sample(reference: Reference, sample: Sample, outputs: Outputs, rules: Rules) -> list[TensorVerdict]:
+    wanted = reference.outputs[sample.label]
+    if reference.search is not None:
+        outputs = with_ties_settled(wanted, outputs, reference.search, sample, rules)
+    return compare_by_rules(wanted, outputs, rules)
 
 
 class _RepeatedRuns:

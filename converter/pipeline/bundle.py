@@ -10,13 +10,12 @@ from converter.artifact.store import Artifact, open_artifact, verify_files
 from converter.config import ParitySection
 from converter.errors import UnsupportedError
 from converter.fileio import write_atomically
-from converter.parity.agreement import Agreement
 from converter.parity.run import Candidate, check_parity
 from converter.parity.verdict import ParityReport
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
 from converter.pipeline.prove import classes_of
 from converter.pipeline.samples import Wanted
-from converter.pipeline.verify import truth_of
+from converter.pipeline.verify import agreement_of, truth_of
 from converter.runtimes import RuntimePool
 from converter.runtimes.bundler import TF_MIN_JS, Backend, Build, build, find_modules, wasm_files
 from converter.runtimes.node_process import WireSize
@@ -108,7 +107,8 @@ def _prove(artifact: Artifact, backend: Backend, made: Build, pool: RuntimePool,
     runtime, model = pool.of_build(backend, made.module), artifact.folder / "tfjs"
     emit(StepStarted("parity"))
     candidate = Candidate(runtime, model, classes_of(runtime.name, model), frozenset())
-    report = check_parity(reference, [candidate], samples, Agreement.of(settings), not_run={})
+    agreement = agreement_of(settings, artifact.folder)
+    report = check_parity(reference, [candidate], samples, agreement, not_run={})
     report.raise_if_failed()
     emit(StepFinished("parity", f"{len(samples)} samples agree"))
     return report

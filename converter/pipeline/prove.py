@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from converter.errors import ConfigError, RuntimeMissing
@@ -20,6 +21,7 @@ from converter.parity.run import (
 )
 from converter.parity.verdict import ParityReport
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted
+from converter.pipeline.index_search import IndexSearch
 from converter.report.spread import SpreadCollector
 from converter.runtimes import RUNTIME_NAMES, RuntimePool
 from converter.runtimes.base import Runtime
@@ -116,7 +118,7 @@ def reference_of(
         runtime, model, samples, agreement=agreement, on_progress=lambda now: emit(StepAdvanced(step, now.done))
     )
     emit(StepFinished(step, f"{len(samples)} samples"))
-    return reference
+    return replace(reference, search=IndexSearch(model))
 
 
 def prove(

@@ -10,6 +10,7 @@ from converter.artifact.vectors import save_vectors
 from converter.config import ParitySection, ResolvedConfig
 from converter.errors import ConfigError
 from converter.fileio import canonical_json
+from converter.onnx_model.origins import float16_outputs
 from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
 from converter.parity.run import Reference
@@ -121,7 +122,7 @@ class Prover:
             raise ConfigError("an ONNX source has no PyTorch module", where="runtimes", hint="drop torch from the list")
         samples, reference = self.samples, self.reference
         models = {name: model_for(name, self._folder) for name in names}
-        agreement = Agreement.of(settings)
+        agreement = Agreement.of(settings, float16_outputs(self._source.onnx))
         spreads, recorder = spreads_of(reference, agreement, models), Recorder()
         listen = all_of(spreads, recorder.keep) if rival else spreads
         report = prove(

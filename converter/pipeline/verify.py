@@ -21,6 +21,7 @@ from converter.parity.run import Reference
 from converter.parity.verdict import ParityReport
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
 from converter.pipeline.fetch import Fetched, fetched, is_url
+from converter.pipeline.index_search import IndexSearch
 from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of, spreads_of
 from converter.pipeline.report import OnFacts, facts_of_artifact
 from converter.pipeline.samples import Wanted, beside, draw
@@ -122,13 +123,21 @@ def verify(
         names, not_run = choose_runtimes(pool, runtimes, always=("onnxruntime",), formats=formats_of(artifact.manifest))
         samples, reference = truth_of(artifact, wanted or Wanted(), settings, pool, emit)
         models: Mapping[str, Path] = {name: model_for(name, folder) for name in names}
-        agreement = Agreement.of(settings)
+        agreement = agreement_of(settings, folder)
         spreads = spreads_of(reference, agreement, models)
         report = prove(pool, reference, models, samples, agreement, not_run=not_run, emit=emit, on_outputs=spreads)
     if on_facts:
         on_facts(facts_of_artifact(artifact.manifest, folder, report, spreads))
     report.raise_if_failed()
     return VerifyOutcome(folder, artifact.manifest, report)
+
+
+def agreement_of(settings: ParitySection, folder: Path) -> Agreement:
+    """Return what agreement means for the outputs of an artifact's model."""
+    from converter.onnx_model import load
+    from converter.onnx_model.origins import float16_outputs
+
+    return Agreement.of(settings, float16_outputs(load(folder / "model.onnx")))
 
 
 def truth_of(
@@ -150,14 +159,14 @@ def truth_of(
     device = f"{recorded.info.device}; {len(new)} more samples computed by onnxruntime"
     info = RuntimeInfo(recorded.info.name, computed.info.versions, device)
     by = {computed.info.name: frozenset(sample.label for sample in new)}
-    return [*known, *new], Reference(info, {**recorded.outputs, **computed.outputs}, by)
+    return [*known, *new], Reference(info, {**recorded.outputs, **computed.outputs}, by, computed.search)
 
 
 def _from_vectors(manifest: Manifest, folder: Path) -> tuple[list[Sample], Reference]:
     vectors = load_vectors(folder)
     samples = [Sample(label, inputs) for label, inputs in vectors.inputs.items()]
     info = RuntimeInfo("test-vectors", {}, f"recorded from {manifest.parity.reference}")
-    return samples, Reference(info, vectors.outputs)
+    return samples, Reference(info, vectors.outputs, search=IndexSearch(folder / "model.onnx"))
 
 
 def formats_of(manifest: Manifest) -> set[str]:

@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 
 from converter.config import ParitySection
 from converter.errors import ConfigError
 from converter.parity.agreement import Agreement
-from converter.parity.compare import Tolerance
+from converter.parity.compare import Tolerance, compare_by_rules
+from converter.parity.output import OutputVerdict
 
 F16 = "float16-textures"
 SETTINGS = {
@@ -49,9 +51,22 @@ def test_the_documented_defaults():
     tolerances = Agreement.of(ParitySection()).tolerances
     assert tolerances == {
         "float32": Tolerance(1e-5, 1e-4),
+        "float16-values": Tolerance(1e-3, 2e-3),
         "float16-textures": Tolerance(1e-2, 1e-2),
         "quantised-weights": Tolerance(2e-2, 5e-2),
     }
+
+
+def test_outputs_that_the_graph_rounds_to_float16_have_its_tolerance_and_say_so():
+    rules = Agreement.of(ParitySection(), frozenset({"rounded"})).rules(["float32"])
+    assert rules("rounded").tolerance == Tolerance(1e-3, 2e-3)
+    assert rules("rounded").setting == "parity.tolerances.float16-values"
+    verdict = OutputVerdict.over_samples(
+        [("one", compare_by_rules({"rounded": np.ones(2)}, {"rounded": np.ones(2) * 1.01}, rules)[0])], rules("rounded")
+    )
+    assert "the graph rounds values that it depends on to float16" in str(verdict)
+    assert rules("other").tolerance == Tolerance(1e-5, 1e-4)
+    assert not rules("other").reason
 
 
 def test_the_settings_of_older_manifests_are_read():
