@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -26,7 +27,9 @@ Path = tuple[str | int, ...]  # of a tensor in a structure: the keys, field name
 class InputBinding:
     """The parameter of forward() that takes each input: either all are bound by name, or all by position.
 
-    `positional` are the inputs that are passed by position, in their order; the others are passed by keyword.
+    `positional` are the inputs that are passed by position, in their order; the others are passed by keyword. Those
+    bound by name are passed as an app passes them, `model(x, shift=shift)`: by position up to the first parameter that
+    gets no input, so that the network's hooks see them.
     """
 
     parameters: Mapping[str, str]
@@ -75,13 +78,13 @@ def _by_name(signature: inspect.Signature, inputs: Sequence[TensorSpec]) -> Inpu
     parameters = list(signature.parameters.values())
     if missing := [one.name for one in parameters if _is_required(one) and one.name not in names]:
         raise _refusal(f"forward() needs {' and '.join(missing)}", signature, inputs)
-    by_position = [one.name for one in parameters if one.kind is Parameter.POSITIONAL_ONLY]
-    positional = [name for name in by_position if name in names]
-    if positional != by_position[: len(positional)]:
-        left_out = next(name for name in by_position if name not in names)
-        what = f"forward() takes {positional[-1]} by position only, after {left_out}, which is no input"
+    slots = [one.name for one in parameters if one.kind in POSITIONAL]
+    leading = tuple(takewhile(names.__contains__, slots))
+    only = [one.name for one in parameters if one.kind is Parameter.POSITIONAL_ONLY and one.name in names]
+    if unreachable := [name for name in only if name not in leading]:
+        what = f"forward() takes {unreachable[0]} by position only, after {slots[len(leading)]}, which is no input"
         raise _refusal(what, signature, inputs)
-    return InputBinding({one.name: one.name for one in parameters if one.name in names}, tuple(positional), True)
+    return InputBinding({one.name: one.name for one in parameters if one.name in names}, leading, is_by_name=True)
 
 
 def _by_position(signature: inspect.Signature, inputs: Sequence[TensorSpec]) -> InputBinding:

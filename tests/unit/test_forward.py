@@ -69,6 +69,23 @@ def test_inputs_go_to_the_parameters_of_their_names_in_any_order(network: nn.Mod
         np.testing.assert_array_equal(found, expected)
 
 
+def test_hooks_see_inputs_as_an_app_passes_them() -> None:
+    network = Masked()
+    network.register_forward_pre_hook(lambda _, inputs: tuple(one / 2 for one in inputs))
+    for found in both(network, specs("shift", "x"), {"x": ARRAYS["x"], "shift": ARRAYS["shift"]}):
+        np.testing.assert_array_equal(found, ARRAYS["x"] / 2 + ARRAYS["shift"])
+
+
+def test_a_parameter_that_no_call_can_reach_is_refused() -> None:
+    class Gap(nn.Module):
+        def forward(self, x: Tensor | None = None, mask: Tensor | None = None, /) -> Tensor:
+            return Masked()(x, mask)
+
+    with pytest.raises(ConfigError, match="takes mask by position only, after x, which is no input") as caught:
+        bind_inputs(Gap(), [MASK])
+    assert "forward(x=None, mask=None, /)" in caught.value.hint
+
+
 def test_where_no_name_matches_inputs_are_bound_by_position_and_that_is_said() -> None:
     binding = bind_inputs(Masked(), specs("audio", "gain"))
     assert binding.note.startswith("by position")
