@@ -75,6 +75,21 @@ OVERWRITTEN_OPERANDS: Mapping[str, int] = {
 }
 """The operand into whose buffer a kernel writes its result: no other op does so (each kernel was run and compared)."""
 
+REDUCTION_LIMIT = 9e19
+"""Up to here, either side of zero, every reduction is right."""
+
+LIMITED_REDUCTIONS: Mapping[str, str] = {
+    "LogSoftmax": "low",
+    "Max": "low",  # webgl starts at -1e20 (reduce_gpu.js)
+    "MaxPool": "low",  # webgl and webgpu start at -1e20 (pool_gpu.js, pool_webgpu.js)
+    "Min": "high",  # webgl starts at 1e20 (reduce_gpu.js)
+    "Softmax": "low",  # webgl as its Max; webgpu starts at -3.402823e38, above finfo.min (softmax_webgpu.js)
+}
+"""The ops that are wrong where everything they reduce lies beyond the limit, below (`low`) or above it (`high`).
+
+ArgMax, ArgMin and TopKV2 start from the first element, or from an infinity, and are right.
+"""
+
 _CONV_2D = frozenset({"Conv2D", "_FusedConv2D", "DepthwiseConv2dNative", "FusedDepthwiseConv2dNative"})
 _POOLS_3D = frozenset({"AvgPool3D"})
 _POOLS = frozenset({"AvgPool", "MaxPool"}) | _POOLS_3D

@@ -14,9 +14,10 @@ from converter.lowering.movement import span, take
 from converter.lowering.reduce import reduce_axes
 from converter.lowering.registry import lowers
 from converter.lowering.sampling import Pixels, Tap, blend, limited, linear_weights, read_pixels, real, within
+from converter.tfjs.constraints import REDUCTION_LIMIT
 from converter.tfjs.graph import Ref
 
-NOTHING = -1e20  # below every pixel; WebGL's Max knows no smaller number
+NOTHING = -REDUCTION_LIMIT  # below every pixel
 
 
 @lowers("RoiAlign", since=(10, 16, 22))

@@ -10,6 +10,7 @@ from converter.tfjs.passes.copy_overwritten import copy_overwritten
 from converter.tfjs.passes.dead_code import dead_code
 from converter.tfjs.passes.drop_guards import drop_guards
 from converter.tfjs.passes.drop_leading_axes import drop_leading_axes
+from converter.tfjs.passes.extend_reduction_range import extend_reduction_range
 from converter.tfjs.passes.fill_selections import fill_selections
 from converter.tfjs.passes.flatten_products import flatten_products
 from converter.tfjs.passes.fold_batch_norm import fold_batch_norm
@@ -70,12 +71,14 @@ PASSES: dict[str, Pass] = {
     "settle-casts": settle_casts,
     "widen-vectors": widen_vectors,
     "dead-code": dead_code,
+    "extend-reduction-range": extend_reduction_range,
     "part-host-values": part_host_values,
     "copy-overwritten": copy_overwritten,
 }
 
 REPAIRS = frozenset({
-    "copy-overwritten", "fill-selections", "part-host-values", "settle-casts", "split-long-sums", "widen-vectors",
+    "copy-overwritten", "extend-reduction-range", "fill-selections", "part-host-values", "settle-casts",
+    "split-long-sums", "widen-vectors",
 })  # fmt: skip
 """The passes that a backend needs to compute rightly, or at all; the others only make graphs smaller and quicker."""
 
