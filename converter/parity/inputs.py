@@ -17,7 +17,7 @@ SIZE_STEP = 32
 
 RANDOM_ROWS = 8
 
-Fill = Literal["random", "zeros", "ones", "low", "high", "corners"]
+Fill = Literal["random", "zeros", "ones", "low", "high", "corners", "masked"]
 EDGES: tuple[Fill, ...] = ("zeros", "ones", "low", "high", "corners")
 
 
@@ -74,7 +74,8 @@ def make_samples(
     """For each batch size: sets of random values until there are `random_rows`, and sets at the ends of the ranges.
 
     These are zeros and ones where every range holds them, all-low, all-high, and corners: each value low or high at
-    random. Without `edges` there are random values only.
+    random. Where there are masks (booleans, or integers from -1 or 0 to 1), there is also a set of random values with
+    each row of a mask all 0 or all 1, the first all 0. Without `edges` there are random values only.
     The batch dimension is the one called batch, batch_size, n or N, else the first dynamic one; without a dynamic
     dimension there is one size. Every other dynamic dimension has the sizes that `sizes` gives it, else 32, 64, 96 … in
     order of appearance, so that no two are mixed up unseen. A dimension that the model gives no name has the size of
@@ -89,13 +90,15 @@ def make_samples(
     if not specs:
         return [Sample("constant", {})]
     ranges = {spec.name: _range_of(spec) for spec in specs}
+    has_masks = any(_is_mask(spec, ranges[spec.name]) for spec in specs)
+    edge_fills: tuple[Fill, ...] = (*EDGES, "masked") if has_masks else EDGES
     samples: dict[str, Sample] = {}
     has_edges: set[int] = set()  # the batch sizes that have been at the ends
     for size in _sizes_of(specs, batches, sizes or {}):
         n_random = max(ceil(random_rows / size.rows), 1)
         fills: list[tuple[str, Fill]] = [(f"random{i + 1 if i else ''}", "random") for i in range(n_random)]
         if edges and size.rows not in has_edges:
-            fills += [(fill, fill) for fill in EDGES]
+            fills += [(fill, fill) for fill in edge_fills]
             has_edges.add(size.rows)
         for name, fill in fills:
             sample = _sample(f"{size.prefix}{name}", fill, specs, ranges, size.dims, seed)
@@ -192,7 +195,9 @@ def _sample(
 
 def _filled(fill: Fill, spec: TensorSpec, bounds: _Range, shape: tuple[int, ...], key: str) -> np.ndarray:
     dtype = np.dtype(spec.dtype)
-    if fill == "random":
+    if fill == "masked" and _is_mask(spec, bounds):
+        return _whole_rows(shape, key).astype(dtype)
+    if fill in ("random", "masked"):
         return _random(spec, bounds, shape, key).astype(dtype)
     if fill == "corners":
         return np.where(_rng(key).integers(2, size=shape, dtype=bool), bounds.high, bounds.low).astype(dtype)
@@ -205,6 +210,19 @@ def _random(spec: TensorSpec, bounds: _Range, shape: tuple[int, ...], key: str) 
     if BY_NAME[spec.dtype].is_float:
         return rng.uniform(bounds.low, bounds.high, shape)
     return rng.integers(bounds.low, bounds.high, shape, dtype=np.int64, endpoint=True)
+
+
+def _is_mask(spec: TensorSpec, bounds: _Range) -> bool:
+    """Whether a boolean, or an integer that has no range of its own or one of 0 and 1."""
+    is_narrow = bool(np.all(bounds.low >= -1) and np.all(bounds.high <= 1))
+    return not BY_NAME[spec.dtype].is_float and is_narrow and bounds.holds(0) and bounds.holds(1)
+
+
+def _whole_rows(shape: tuple[int, ...], key: str) -> np.ndarray:
+    """Rows of zeros and rows of ones, at least one of each where there are two."""
+    rows = _rng(key).integers(2, size=(*shape[:-1], 1) if shape else (), dtype=np.int64)
+    rows.ravel()[:2] = [0, 1][: rows.size]
+    return np.broadcast_to(rows, shape)
 
 
 def _rng(key: str) -> np.random.Generator:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from converter.tfjs.constraints import REDUCTION_LIMIT
-from converter.tfjs.graph import FunctionName, Graph, Node, Ref
+from converter.tfjs.graph import Dim, FunctionName, Graph, Node, Ref
 
 Values = frozenset[float] | None  # None: any
 
@@ -73,10 +73,8 @@ class Extents:
 
     def reduced_by(self, graph: Graph, node: Node) -> Extent:
         """Return the extent of what a node reads first, without what fills only a part of each window of a pool."""
-        source = graph.nodes[node.inputs[0].node]
-        if node.op == "MaxPool" and source.op == "PadV2" and _pads_less_than_window(graph, source, node):
-            return self.of(source.inputs[0])
-        return self.of(node.inputs[0])
+        padded = _padding_of_windows(graph, node) if node.op == "MaxPool" else None
+        return self.of(padded.inputs[0] if padded else node.inputs[0])
 
     def _reaches_more(self, graph: Graph) -> bool:
         before = len(self._reached)
@@ -114,18 +112,38 @@ class Extents:
 
 
 def _of_array(array: np.ndarray) -> Extent:
-    if array.dtype.kind != "f" or not array.size or bool(np.abs(array).max() <= REDUCTION_LIMIT):
+    if array.dtype.kind != "f" or not array.size or float(np.abs(array).max()) <= REDUCTION_LIMIT:
         return WITHIN
-    beyond = array[np.abs(array) > REDUCTION_LIMIT]
-    low, high = (frozenset(map(float, np.unique(beyond[side]))) for side in (beyond < 0, beyond > 0))
+    wide = array.astype(np.float32)
+    sides = [wide[wide < -REDUCTION_LIMIT], wide[wide > REDUCTION_LIMIT]]
+    low, high = (frozenset(map(float, np.unique(side))) for side in sides)
     return Extent(_union(low, low), _union(high, high))
 
 
-def _pads_less_than_window(graph: Graph, pad: Node, pool: Node) -> bool:
-    rows, window = graph.constant(pad.inputs[1]), pool.attrs["ksize"]
-    if rows is None or not isinstance(window, list):
-        return False
-    return all(max(row) < size for row, size in zip(rows.tolist(), window, strict=True))
+def _padding_of_windows(graph: Graph, pool: Node) -> Node | None:
+    """The PadV2 in front of a pool, if it pads each axis by less than the window is long."""
+    window = pool.attrs["ksize"]
+    node, lengths = graph.nodes[pool.inputs[0].node], list(window) if isinstance(window, list) else []
+    while node.op in ("Reshape", "Transpose"):
+        given, result = graph.type_of(node.inputs[0]).shape, node.outputs[0].shape
+        perm = graph.constant(node.inputs[1])
+        if node.op == "Transpose" and perm is not None:
+            lengths = [lengths[perm.tolist().index(axis)] for axis in range(len(lengths))]
+        elif given is not None and result is not None and _differ_by_ones(given, result):
+            kept = iter([length for length, dim in zip(lengths, result, strict=True) if dim != 1])
+            lengths = [1 if dim == 1 else next(kept) for dim in given]
+        else:
+            return None
+        node = graph.nodes[node.inputs[0].node]
+    rows = graph.constant(node.inputs[1]) if node.op == "PadV2" else None
+    if rows is None or any(max(row) >= length for row, length in zip(rows.tolist(), lengths, strict=True)):
+        return None
+    return node
+
+
+def _differ_by_ones(one: Sequence[Dim], other: Sequence[Dim]) -> bool:
+    kept = [[dim for dim in shape if dim != 1] for shape in (one, other)]
+    return kept[0] == kept[1] and None not in kept[0]
 
 
 def _anything(operands: Sequence[Extent]) -> Extent:

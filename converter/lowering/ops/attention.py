@@ -12,9 +12,11 @@ from converter.lowering.legal import cast, pad, select, transpose
 from converter.lowering.movement import count_to, movable, span
 from converter.lowering.registry import lowers
 from converter.lowering.sampling import real
+from converter.tfjs.constraints import REDUCTION_LIMIT
 from converter.tfjs.graph import Ref
 
 LOWEST = float(np.finfo(np.float32).min)
+SCORES = 2  # the value of qk_matmul_output_mode that returns what the softmax reads
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ def lower_attention(ctx: LoweringContext) -> None:
         scores = ctx.emit("AddV2", scores, mask)
         visible = _both(ctx, visible, _not_excluded(ctx, mask))
     if visible is not None:
-        scores = select(ctx, visible, scores, ctx.data(-np.inf))
+        # a lower number costs more in Softmax, and what a query without a key gets is dropped
+        scores = select(ctx, visible, scores, ctx.data(-np.inf if mode == SCORES else -REDUCTION_LIMIT))
     weights = ctx.emit("Softmax", scores)
     if visible is not None and not _sees_something(ctx):
         weights = select(ctx, visible, weights, ctx.data(0.0))

@@ -81,7 +81,9 @@ class _Extending:
                 (value,) = values
                 test, limit = ("Greater", REDUCTION_LIMIT) if op == "Min" else ("Less", -REDUCTION_LIMIT)
                 is_beyond = rw.emit(test, found, self._number(node, limit), name=f"{node.name}/is_beyond")
-                return rw.emit("SelectV2", is_beyond, self._number(node, value), found, name=f"{node.name}/extremum")
+                is_within = rw.emit("LogicalNot", is_beyond, name=f"{node.name}/is_within")
+                # the first operand gives the shape, which a number would not where there are no rows
+                return rw.emit("SelectV2", is_within, found, self._number(node, value), name=f"{node.name}/extremum")
         shrunk = rw.emit("Mul", x, self._number(node, _SHRINKING), name=f"{node.name}/shrunk")
         return rw.emit("Mul", reduce(shrunk), self._number(node, 1 / _SHRINKING), name=f"{node.name}/extremum")
 

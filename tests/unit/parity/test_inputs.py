@@ -209,3 +209,28 @@ def test_what_does_not_fit_is_refused(specs, options, message, where):
         make_samples(specs, **({"seed": 0, "batches": [1]} | options))
     assert (caught.value.where, caught.value.exit_code) == (where, 2)
     assert caught.value.hint
+
+
+def test_masks_have_whole_rows_of_zeros_and_ones_beside_random_values():
+    counts = TensorSpec(name="counts", dtype="int64", shape=("batch", 3, 7), low=0, high=1)
+    samples = by_label([AUDIO, IDS, MASK, counts], seed=0, batches=[1, 4])
+    assert [label for label in samples if label.endswith("masked")] == ["batch1-masked", "batch4-masked"]
+    for label in ("batch1-masked", "batch4-masked"):
+        assert len(np.unique(samples[label]["audio"])) > 1000
+        assert len(np.unique(samples[label]["ids"])) > 10
+    assert not samples["batch1-masked"]["mask"].any()
+    mask, numbers = samples["batch4-masked"]["mask"], samples["batch4-masked"]["counts"]
+    assert (mask.dtype, numbers.dtype) == (np.bool_, np.int64)
+    for rows in (mask, numbers):
+        assert np.all(rows == rows[..., :1])
+    assert (mask[0, 0], mask[1, 0], numbers[0, 0, 0], numbers[0, 1, 0]) == (False, True, 0, 1)
+
+
+@pytest.mark.parametrize("spec", [AUDIO, IDS, TensorSpec(name="n", dtype="int64", shape=("batch", 3), low=0, high=9)])
+def test_inputs_that_are_no_masks_get_no_such_rows(spec):
+    assert not [label for label in by_label([spec], seed=0, batches=[2]) if label.endswith("masked")]
+
+
+def test_a_mask_of_one_number_is_zero():
+    flag = TensorSpec(name="flag", dtype="bool", shape=())
+    assert not by_label([AUDIO, flag], seed=0, batches=[1])["batch1-masked"]["flag"].any()
