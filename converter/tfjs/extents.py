@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from converter.tfjs.constraints import REDUCTION_LIMIT
+from converter.tfjs.evaluate import widened
 from converter.tfjs.graph import Dim, FunctionName, Graph, Node, Ref
 
 Values = frozenset[float] | None  # None: any
@@ -114,7 +115,7 @@ class Extents:
 def _of_array(array: np.ndarray) -> Extent:
     if array.dtype.kind != "f" or not array.size or float(np.abs(array).max()) <= REDUCTION_LIMIT:
         return WITHIN
-    wide = array.astype(np.float32)
+    wide = widened(array)
     sides = [wide[wide < -REDUCTION_LIMIT], wide[wide > REDUCTION_LIMIT]]
     low, high = (frozenset(map(float, np.unique(side))) for side in sides)
     return Extent(_union(low, low), _union(high, high))

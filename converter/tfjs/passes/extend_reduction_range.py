@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from converter.tfjs.constraints import LIMITED_REDUCTIONS, REDUCTION_LIMIT
+from converter.tfjs.evaluate import widened
 from converter.tfjs.extents import Extents, Values
 from converter.tfjs.graph import Graph, Node, Ref
 from converter.tfjs.passes.mask_fillers import Fillers
@@ -41,7 +42,7 @@ class _Extending:
         self._is_within = fillers.softmaxes
         for ref in fillers.constants:
             array = rw.source.constants[ref.node]
-            rw.bind_array(ref, np.maximum(array, np.float32(-REDUCTION_LIMIT)))
+            rw.bind_array(ref, np.maximum(widened(array), np.float32(-REDUCTION_LIMIT)))
 
     def visit(self, node: Node) -> bool:
         if node.op not in LIMITED_REDUCTIONS or node.outputs[0].dtype != "float32":
@@ -95,7 +96,7 @@ class _Extending:
         rw = self.rw
         for _ in range(_DEEPEST):
             if (mask := rw.known(old)) is not None:
-                return bool((np.abs(mask) <= REDUCTION_LIMIT).any(axis=-1).all()) if mask.ndim else False
+                return mask.ndim > 0 and bool((np.abs(widened(mask)) <= REDUCTION_LIMIT).any(axis=-1).all())
             node = rw.source.nodes[old.node]
             if node.op == "SelectV2" and (chosen := rw.known(node.inputs[0])) is not None and chosen.ndim:
                 within = [not self.extents.of(ref) for ref in node.inputs[1:]]

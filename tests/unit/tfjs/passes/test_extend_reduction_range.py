@@ -50,10 +50,10 @@ def test_two_masks_of_one_softmax_get_fillers_together_or_not_at_all():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("number", [-INF, LOWEST])
-def test_a_constant_mask_that_leaves_an_element_in_each_row_costs_nothing(number):
+@pytest.mark.parametrize(("number", "dtype"), [(-INF, np.float32), (LOWEST, np.float32), (-INF, np.float16)])
+def test_a_constant_mask_that_leaves_an_element_in_each_row_costs_nothing(number, dtype):
     net = Net()
-    causal = net.data(np.triu(np.full((9, 9), number, np.float32), 1))
+    causal = net.data(np.triu(np.full((9, 9), number, dtype), 1))
     graph = net.done(y=net("Softmax", net.reshape(net("AddV2", net.input("x", 4, 9, 9), causal), 2, 2, 9, 9)))
     assert extended(graph) == {}
     assert extend_reduction_range(graph).constants.keys() == graph.constants.keys()
