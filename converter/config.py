@@ -262,13 +262,13 @@ class CardSection(_Strict):
 class Config(_Strict):
     """Everything that decides what one model's artifact holds.
 
-    `engine` is the compiler: `direct` is this package's own, `onnx-tf` the chain of onnx-tf and tensorflowjs in an
-    environment of its own, and `both` publishes what `direct` makes once the other agrees.
+    `engine` is the compiler: `direct`, `onnx-tf` (onnx-tf and tensorflowjs in an environment of their own), or `both`,
+    which publishes what `direct` makes once the other agrees.
     `input_layout` is that of the inputs of four dimensions: as the model has them, or `nhwc`, channels last.
     `also` names formats beside ONNX and the TF.js graph model: `layers` is what `tf.loadLayersModel` loads,
     `saved-model` what TensorFlow serves, which the engine onnx-tf makes in any case.
-    `without_passes` names passes of the compiler to leave out, to find out what one does; `*` stands for any text, and
-    `all` for every pass that graphs are right without.
+    `without_passes` names passes to leave out; `*` stands for any text, `all` for every pass that is no repair.
+    `unroll_limit` is the most nodes that recurrences are unrolled to, a longer one is a loop; by default as measured.
     """
 
     name: str = Field(pattern=NAME_PATTERN)
@@ -278,6 +278,7 @@ class Config(_Strict):
     artifacts: Path = Path("artifacts")
     also: tuple[AlsoFormat, ...] = ()
     without_passes: tuple[str, ...] = ()
+    unroll_limit: int | None = Field(default=None, ge=0)
     model: ModelSection = ModelSection()
     features: tuple[Feature, ...] = ()
     data: DataSection = DataSection()
@@ -395,6 +396,4 @@ def _location(loc: tuple[int | str, ...]) -> str:
 
 
 def _message(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "unknown key"
-    return str(error["msg"]).removeprefix("Value error, ")
+    return "unknown key" if error["type"] == "extra_forbidden" else str(error["msg"]).removeprefix("Value error, ")

@@ -27,6 +27,7 @@ FILE_LIMIT_BYTES = (1 << 31) - 1  # of one protobuf message
 NOT_PART_OF_THE_MODEL = frozenset({"doc_string", "metadata_props"})  # stack traces, paths, class names
 Exporter = Literal["dynamo", "torchscript"]
 INSIDE = re.compile(r"(/?)network[./](.+)")
+RECURRENT = frozenset({"GRU", "LSTM", "RNN"})
 SYMBOL = re.compile(r"[A-Za-z_]\w*")
 SPECIALISED = re.compile(r"static shape of \d+ for dimension inputs\['inputs'\]\[(\d+)\]\.shape\[(\d+)\]")
 
@@ -57,6 +58,8 @@ def onnx_from_module(
     model = export(_Flat(module, binding, inputs), examples, inputs, names, opset)
     _strip(model)
     _restore_names(model)
+    if any(node.op_type in RECURRENT for node in model.graph.node):
+        _infer_shapes_again(model)
     _name_dims(model, inputs)
     _check(model, inputs, names, opset)
     return model
@@ -203,7 +206,7 @@ def _exported(
                 output_names=list(names),
             )
     except Exception as error:  # the exporter runs the user's code, and raises nearly any type itself
-        raise _export_error(error, inputs) from error
+        raise _export_error(error, module, inputs) from error
     if program is None:
         raise InternalError("torch.onnx.export returned nothing")
     return program.model_proto
@@ -229,20 +232,19 @@ def _exported_by_torchscript(
             )
             return onnx.load(file)
     except Exception as error:  # the exporter runs the user's code, and raises nearly any type itself
-        raise _export_error(error, inputs) from error
+        raise _export_error(error, module, inputs) from error
 
 
-def _export_error(error: Exception, inputs: Sequence[TensorSpec]) -> ConfigError | UnsupportedError:
+def _export_error(error: Exception, module: nn.Module, inputs: Sequence[TensorSpec]) -> ConfigError | UnsupportedError:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
     fixed = dict.fromkeys(_specialised(f"{error}\n{cause}", inputs))
     if fixed:
-        return ConfigError(
-            f"can't be dynamic: {', '.join(fixed)}",
-            where="inputs",
-            hint="the network's code fixes that size; write the dimension as a number",
-        )
+        hint = "the network's code fixes that size; write the dimension as a number"
+        if any(isinstance(layer, nn.RNN) for layer in module.modules()):
+            hint += "; of nn.RNN, torch.onnx.export(..., dynamo=False) keeps it dynamic: convert the file it writes"
+        return ConfigError(f"can't be dynamic: {', '.join(fixed)}", where="inputs", hint=hint)
     return UnsupportedError(
         f"torch can't export this network: {type(cause).__name__}: {first_line(cause)}",
         where="export",
@@ -297,6 +299,24 @@ def _names(graph: onnx.GraphProto) -> Iterator[str]:
     yield from (one.name for one in values)
     for node in graph.node:
         yield from (node.name, *node.input, *node.output)
+
+
+def _infer_shapes_again(model: onnx.ModelProto) -> None:
+    """Replace the declared shapes of all values that are not inputs, which have the example's number of steps.
+
+    torch 2's exporter runs a recurrent layer step by step to find its shapes, and so fixes a dynamic number of steps.
+    A dimension of an output that ONNX can't infer stays as declared.
+    """
+    del model.graph.value_info[:]
+    declared = [onnx.TypeProto.FromString(value.type.SerializeToString()) for value in model.graph.output]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    for value, found, old in zip(model.graph.output, inferred.graph.output, declared, strict=True):
+        dims = found.type.tensor_type.shape.dim
+        for index, dim in enumerate(old.tensor_type.shape.dim):
+            is_known = index < len(dims) and dims[index].WhichOneof("value") is not None
+            value.type.tensor_type.shape.dim.add().CopyFrom(dims[index] if is_known else dim)
 
 
 def _name_dims(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> None:

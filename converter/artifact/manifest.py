@@ -234,6 +234,12 @@ def left_out(manifest: Manifest) -> tuple[str, ...]:
     return tuple(map(str, names)) if isinstance(names, list) else ()
 
 
+def unroll_limit_of(manifest: Manifest) -> int | None:
+    """The most nodes that recurrences of a model were unrolled to, None where that was left to the compiler."""
+    limit = manifest.config.get("unroll_limit")
+    return limit if isinstance(limit, int) else None
+
+
 def bytes_from_manifest(manifest: Manifest) -> bytes:
     """What `manifest.json` holds: equal manifests give equal bytes."""
     return canonical_json(manifest.model_dump(mode="json", by_alias=True))

@@ -15,6 +15,7 @@ from converter.cli.options import (
     JsonOption,
     QuietOption,
     RuntimesOption,
+    UnrollLimitOption,
     WithoutPassOption,
     bindings_from_texts,
     input_from_text,
@@ -178,6 +179,7 @@ def convert(
         ),
     ] = None,
     without_passes: WithoutPassOption = None,
+    unroll_limit: UnrollLimitOption = None,
     source_date_epoch: Annotated[
         int | None,
         typer.Option(
@@ -237,6 +239,7 @@ def convert(
             "engine": engine,
             "also": names_from_list(also, "--also"),
             "without_passes": without_passes or None,
+            "unroll_limit": unroll_limit,
             "model.factory": factory,
             "model.kwargs": None if kwargs is None else object_from_json(kwargs, "--kwargs"),
             "model.state_key": state_key,

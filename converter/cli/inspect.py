@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from converter.cli.console import Result
-from converter.cli.options import JsonOption, QuietOption, WithoutPassOption
+from converter.cli.options import JsonOption, QuietOption, UnrollLimitOption, WithoutPassOption
 from converter.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def inspect(
         typer.Option("--graph", help="Compile the model, and show its nodes by operator before and after each pass."),
     ] = False,
     without_passes: WithoutPassOption = None,
+    unroll_limit: UnrollLimitOption = None,
     _json: JsonOption = False,
     _quiet: QuietOption = False,
 ) -> Result:
@@ -47,7 +48,7 @@ def inspect(
     if graph:
         from converter.pipeline.stages import stages_of
 
-        document["stages"] = stages_of(path, without_passes or ())
+        document["stages"] = stages_of(path, without_passes or (), unroll_limit)
     return Result(document, essential=_title(document), view=lambda: _view(document))
 
 

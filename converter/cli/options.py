@@ -37,6 +37,16 @@ WithoutPassOption = Annotated[
         "`all` for every pass that graphs are right without. Repeatable.",
     ),
 ]
+UnrollLimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--unroll-limit",
+        metavar="NODES",
+        min=0,
+        help="Unroll recurrences and loops of known length to this many nodes at most; longer ones stay loops, "
+        "and the model needs `executeAsync`. Default: 6000 for recurrences, 2000 for each Loop and Scan.",
+    ),
+]
 
 _INPUT = re.compile(
     r"(?P<name>.+)=(?P<dims>[^:=]*)(:(?P<dtype>[a-z]+[0-9]*))?(:(?P<low>[^:=]+?)\.\.(?P<high>[^:=]+))?", re.DOTALL

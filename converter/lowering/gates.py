@@ -7,10 +7,10 @@ import numpy as np
 
 from converter.lowering import host
 from converter.lowering.context import LoweringContext
-from converter.lowering.legal import cast, select, transpose
-from converter.tfjs.graph import Ref
+from converter.lowering.legal import TF_TYPE, cast, select, transpose
+from converter.tfjs.graph import Dim, Ref
 
-Activation = Callable[[Ref], Ref]
+Activation = Callable[[LoweringContext, Ref], Ref]
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 # What an activation takes from activation_alpha and activation_beta, with ONNX's defaults.
 _ALPHA = {"Affine": 1.0, "LeakyRelu": 0.01, "ThresholdedRelu": 1.0, "ScaledTanh": 1.0, "HardSigmoid": 0.2, "Elu": 1.0}
@@ -36,8 +36,8 @@ def read_activations(ctx: LoweringContext, default: Sequence[str], n_directions:
         title = _title(ctx, name)
         alpha = alphas.pop(0) if title in _ALPHA and alphas else _ALPHA.get(title, 0.0)
         beta = betas.pop(0) if title in _BETA and betas else _BETA.get(title, 0.0)
-        apply = _activation(ctx, title, float(alpha), float(beta))
-        made.append(apply if number % len(default) == 2 else _clipped(ctx, clip, apply))
+        apply = _activation(title, float(alpha), float(beta))
+        made.append(apply if number % len(default) == 2 else _clipped(clip, apply))
     return [made[at : at + len(default)] for at in range(0, len(made), len(default))]
 
 
@@ -48,97 +48,112 @@ def _title(ctx: LoweringContext, name: str) -> str:
     ctx.refuse(f"{name!r} is no activation of recurrent operators")
 
 
-def _clipped(ctx: LoweringContext, clip: float, apply: Activation) -> Activation:
+def _clipped(clip: float, apply: Activation) -> Activation:
     if not clip:
         return apply
-    return lambda x: apply(ctx.emit("ClipByValue", x, ctx.data(-clip), ctx.data(clip)))
+    return lambda ctx, x: apply(ctx, ctx.emit("ClipByValue", x, ctx.data(-clip), ctx.data(clip)))
 
 
-def _activation(ctx: LoweringContext, title: str, alpha: float, beta: float) -> Activation:
-    def scaled(x: Ref) -> Ref:
+def _activation(title: str, alpha: float, beta: float) -> Activation:
+    def scaled(ctx: LoweringContext, x: Ref) -> Ref:
         y = x if alpha == 1.0 else ctx.emit("Mul", x, ctx.data(alpha))
         return y if beta == 0.0 else ctx.emit("AddV2", y, ctx.data(beta))
 
-    def thresholded(x: Ref) -> Ref:
+    def hard_sigmoid(ctx: LoweringContext, x: Ref) -> Ref:
+        return ctx.emit("ClipByValue", scaled(ctx, x), ctx.data(0.0), ctx.data(1.0))
+
+    def scaled_tanh(ctx: LoweringContext, x: Ref) -> Ref:
+        return ctx.emit("Mul", ctx.emit("Tanh", ctx.emit("Mul", x, ctx.data(beta))), ctx.data(alpha))
+
+    def softsign(ctx: LoweringContext, x: Ref) -> Ref:
+        return ctx.emit("RealDiv", x, ctx.emit("AddV2", ctx.emit("Abs", x), ctx.data(1.0)))
+
+    def thresholded(ctx: LoweringContext, x: Ref) -> Ref:
         return ctx.emit("Mul", x, cast(ctx, ctx.emit("Greater", x, ctx.data(alpha)), "float32"))
 
-    def elu(x: Ref) -> Ref:
+    def elu(ctx: LoweringContext, x: Ref) -> Ref:
         negative = ctx.emit("Mul", ctx.emit("Elu", ctx.emit("Minimum", x, ctx.data(0.0))), ctx.data(alpha))
         return ctx.emit("AddV2", ctx.emit("Relu", x), negative)
 
     others: dict[str, Activation] = {
         "Affine": scaled,
         "Elu": elu,
-        "HardSigmoid": lambda x: ctx.emit("ClipByValue", scaled(x), ctx.data(0.0), ctx.data(1.0)),
-        "LeakyRelu": lambda x: ctx.emit("LeakyRelu", x, alpha=alpha),
-        "ScaledTanh": lambda x: ctx.emit("Mul", ctx.emit("Tanh", ctx.emit("Mul", x, ctx.data(beta))), ctx.data(alpha)),
-        "Softsign": lambda x: ctx.emit("RealDiv", x, ctx.emit("AddV2", ctx.emit("Abs", x), ctx.data(1.0))),
+        "HardSigmoid": hard_sigmoid,
+        "LeakyRelu": lambda ctx, x: ctx.emit("LeakyRelu", x, alpha=alpha),
+        "ScaledTanh": scaled_tanh,
+        "Softsign": softsign,
         "ThresholdedRelu": thresholded,
     }
-    return others[title] if title in others else lambda x: ctx.emit(_PLAIN[title], x)
+    return others[title] if title in others else lambda ctx, x: ctx.emit(_PLAIN[title], x)
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """The input of a recurrent operator, and which sequences are still running at each moment.
+    """The input of a recurrent operator, and how long its sequences are.
 
-    Shapes: data (moment, batch, input) or batch first; running (batch, 1) bool, None where all are
+    Shapes: data (step, batch, input) or batch first; lengths (batch, 1), None where all are as long as the data
     """
 
     data: Ref
-    running: Sequence[Ref | None]
+    lengths: Ref | None
     is_batch_first: bool
 
     @property
     def axis(self) -> int:
-        """The axis of the moments."""
+        """The axis of the steps."""
         return 1 if self.is_batch_first else 0
+
+    @property
+    def batch_axis(self) -> int:
+        """The axis of the sequences."""
+        return 1 - self.axis
 
 
 def read_sequences(ctx: LoweringContext) -> Sequences:
-    """Operands 0, the data, and 4, the lengths.
-
-    Raises: UnsupportedError if the number of moments is not known.
-    """
+    """Operands 0, the data, and 4, the lengths."""
     x, batch_first = cast(ctx, ctx.operand(0), "float32"), bool(ctx.attr("layout", 0))
-    n_steps = ctx.dims(x)[1 if batch_first else 0]
-    if not isinstance(n_steps, int):
-        ctx.refuse(
-            f"the length of the sequences ({n_steps or 'without a name'}) is only known when the graph runs",
-            hint=f"fix it with `--bind {n_steps or 'name'}=size`: the recurrence is unrolled",
-        )
-    if n_steps == 0:
-        ctx.refuse("the sequences are empty")
-    return Sequences(x, [_running(ctx, moment) for moment in range(n_steps)], batch_first)
+    return Sequences(x, _lengths(ctx, ctx.dims(x)[1 if batch_first else 0]), batch_first)
 
 
-def projected(ctx: LoweringContext, sequences: Sequences, weights: Ref, bias: Ref | None) -> tuple[Ref, ...]:
-    """What each moment gives the gates, as one product for all moments.
+def _lengths(ctx: LoweringContext, n_steps: Dim) -> Ref | None:
+    known = ctx.known(4)
+    if not ctx.has(4) or (known is not None and isinstance(n_steps, int) and bool(np.all(known >= n_steps))):
+        return None
+    if known is not None:
+        return ctx.data(known.reshape(-1, 1).astype(np.int32))
+    return host.unsqueeze(ctx, ctx.operand(4), [1])
 
-    Shapes: weights (input, gates * hidden), bias (gates * hidden) -> (batch, gates * hidden) for each moment
+
+def projected(ctx: LoweringContext, sequences: Sequences, weights: Ref, bias: Ref | None) -> Ref:
+    """What each step gives the gates, as one MatMul for all steps.
+
+    Shapes: weights (input, gates * hidden), bias (gates * hidden) -> (step, batch, gates * hidden) or batch first
     """
     sizes = host.sizes(ctx, sequences.data)
     flat = host.resize(ctx, sequences.data, [host.product(sizes[:2]), sizes[2]])
     gates = total(ctx, product(ctx, flat, weights), bias)
-    gates = host.resize(ctx, gates, [*sizes[:2], host.sizes(ctx, gates)[1]])
-    return ctx.emit_all("Unpack", gates, axis=sequences.axis)
+    return host.resize(ctx, gates, [*sizes[:2], host.sizes(ctx, gates)[1]])
 
 
-def _running(ctx: LoweringContext, moment: int) -> Ref | None:
-    known = ctx.known(4)
-    if not ctx.has(4) or (known is not None and bool(np.all(known > moment))):
-        return None
-    if known is not None:
-        return ctx.data((known > moment).reshape(-1, 1))
-    lengths = host.unsqueeze(ctx, ctx.operand(4), [1])
-    return ctx.emit("Greater", lengths, ctx.data(np.asarray(moment, dtype=np.int32)))
-
-
-def held(ctx: LoweringContext, running: Ref | None, new: Ref, old: Ref | None) -> Ref:
+def held(ctx: LoweringContext, is_running: Ref | None, new: Ref, old: Ref | None) -> Ref:
     """`new` for the sequences that are still running, `old` (None: zeros) for the others."""
-    if running is None:
+    if is_running is None:
         return new
-    return select(ctx, running, new, ctx.data(0.0) if old is None else old)
+    return select(ctx, is_running, new, ctx.data(0.0) if old is None else old)
+
+
+def last_state(ctx: LoweringContext, sequences: Sequences, initial: Ref | None, left: Ref) -> Ref:
+    """A state after the last step: zeros for a sequence without steps, as in ONNX Runtime."""
+    n_steps = ctx.dims(sequences.data)[sequences.axis]
+    known = ctx.known(4)
+    if initial is None or (sequences.lengths is None and isinstance(n_steps, int)):
+        return left
+    if known is not None and bool(np.all(known > 0)):
+        return left
+    count = sequences.lengths
+    if count is None:
+        count = host.scalar(ctx, host.as_vector(ctx, host.sizes(ctx, sequences.data)[sequences.axis]))
+    return held(ctx, ctx.emit("Greater", count, ctx.data(np.asarray(0, dtype=np.int32))), left, None)
 
 
 def state_size(ctx: LoweringContext, n_gates: int, n_directions: int) -> int:
@@ -188,12 +203,20 @@ def piece(ctx: LoweringContext, index: int, direction: int) -> Ref | None:
     return _part(ctx, ctx.operand(index), 0, direction)
 
 
-def initial(ctx: LoweringContext, index: int, direction: int, *, is_batch_first: bool) -> Ref | None:
+def initial(ctx: LoweringContext, index: int, direction: int, sequences: Sequences) -> Ref | None:
     """The initial state (batch, hidden) of one direction; None where it is zeros."""
     known = ctx.known(index)
     if not ctx.has(index) or (known is not None and not known.any()):
         return None
-    return _part(ctx, cast(ctx, ctx.operand(index), "float32"), 1 if is_batch_first else 0, direction)
+    return _part(ctx, cast(ctx, ctx.operand(index), "float32"), 1 if sequences.is_batch_first else 0, direction)
+
+
+def zeros(ctx: LoweringContext, shape: Sequence[host.Size]) -> Ref:
+    """Zeros of this shape."""
+    if all(size.is_static for size in shape):
+        return ctx.data(np.zeros([size.number for size in shape], dtype=np.float32))
+    filled = ctx.emit("Fill", host.shape_vector(ctx, shape), ctx.data(0.0), T=TF_TYPE["float32"])
+    return ctx.refine(filled, tuple(size.dim for size in shape))
 
 
 def _part(ctx: LoweringContext, x: Ref, axis: int, index: int) -> Ref:
@@ -234,20 +257,8 @@ def total(ctx: LoweringContext, *terms: Ref | None) -> Ref:
     return result
 
 
-def stack_outputs(
-    ctx: LoweringContext, outputs: Sequence[Sequence[Ref]], states: Sequence[Sequence[Ref]], *, is_batch_first: bool
-) -> list[Ref]:
-    """Y and the last states as ONNX lays them out, from one list of moments and one of states for each direction.
-
-    Shapes: (batch, hidden) each -> Y (moment, direction, batch, hidden), states (direction, batch, hidden);
-            batch first: Y (batch, moment, direction, hidden), states (batch, direction, hidden)
-    """
-    axis = 1 if is_batch_first else 0
-    moments = [_packed(ctx, list(pair), axis) for pair in zip(*outputs, strict=True)]
-    return [_packed(ctx, moments, axis), *(_packed(ctx, list(parts), axis) for parts in zip(*states, strict=True))]
-
-
-def _packed(ctx: LoweringContext, parts: list[Ref], axis: int) -> Ref:
+def joined(ctx: LoweringContext, parts: Sequence[Ref], axis: int) -> Ref:
+    """One value for each direction, along a new axis."""
     if len(parts) == 1:
         return host.unsqueeze(ctx, parts[0], [axis])
     return ctx.emit("Pack", *parts, axis=axis)

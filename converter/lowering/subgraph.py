@@ -14,6 +14,9 @@ MAX_COPIED_ELEMENTS = 1 << 12  # a larger constant is passed to the functions th
 
 State = Sequence[Ref]
 Step = Callable[[LoweringContext, State], State]
+Read = Callable[[Ref], Ref]
+RecurrentStep = Callable[[LoweringContext, Read, Ref, State, State], tuple[State, State]]
+"""(context, read, position, states, elements of the sequences) -> (states, rows)"""
 
 
 class FunctionValues(Values):
@@ -25,6 +28,7 @@ class FunctionValues(Values):
         self.functions = ctx.values.functions
         self.captured: dict[Ref, Ref] = {}
         self._around = ctx
+        self._copied: dict[Ref, Ref] = {}
         self._on_device: set[str] = set()
 
     def may_be_on_device(self, placeholder: str) -> bool:
@@ -51,6 +55,15 @@ class FunctionValues(Values):
             on_host = host.is_on_host(self._around, outer)
             self.captured[outer] = self.argument(outer.node, self._around.type(outer), on_host=on_host)
         return self.captured[outer]
+
+    def read(self, outer: Ref) -> Ref:
+        """A value of the graph around, as an argument, or as a constant of the function if it is a small one."""
+        array = self._around.values.builder.graph.constant(outer)
+        if array is None or array.size > MAX_COPIED_ELEMENTS:
+            return self.capture(outer)
+        if outer not in self._copied:
+            self._copied[outer] = self.builder.constant(array, name=outer.node)
+        return self._copied[outer]
 
     def argument(self, name: str, type_: TensorType, *, on_host: bool) -> Ref:
         """One more argument."""
@@ -149,6 +162,54 @@ def repeat(
     names = [_register(ctx, function) for function in (test, body)]
     left = [*types, *(ctx.type(outer) for outer in captured)]
     return ctx.emit_all("StatelessWhile", *initial, *captured, types=left, cond=names[0], body=names[1])[: len(initial)]
+
+
+def recur(
+    ctx: LoweringContext,
+    initial: State,
+    sequences: Sequence[Ref],
+    step: RecurrentStep,
+    *,
+    axis: int,
+    is_backward: bool,
+    rows_like: Sequence[int],
+) -> tuple[Ref, ...]:
+    """The states after the last step, and the rows that the steps return, stacked along `axis`.
+
+    `step` emits into a function, with a context of its own; what it reads of the graph around it goes through `read`.
+    It returns as many states as there are initial ones, and rows with the shapes of the states that `rows_like` names.
+    Emits: Recurrence.
+    """
+    body = FunctionValues(ctx, f"{ctx.node.name}/step")
+    position = body.argument("position", TensorType("int32", ()), on_host=True)
+    states = [body.argument(f"state/{index}", ctx.type(ref), on_host=False) for index, ref in enumerate(initial)]
+    elements = []
+    for index, ref in enumerate(sequences):
+        dims = ctx.dims(ref)
+        element = TensorType(ctx.type(ref).dtype, (*dims[:axis], *dims[axis + 1 :]))
+        elements.append(body.argument(f"element/{index}", element, on_host=False))
+    results, rows = step(ctx.inside(body), body.read, position, states, elements)
+    captured = list(body.captured)
+    body.close([*results, *rows], captured)
+    size = ctx.dims(sequences[0])[axis]
+    stacked = []
+    for row in rows:
+        type_ = body.builder.type_of(row)
+        dims = type_.shape or ctx.refuse("the rank of a row is unknown")
+        stacked.append(TensorType(type_.dtype, (*dims[:axis], size, *dims[axis:])))
+    return ctx.emit_all(
+        "Recurrence",
+        *initial,
+        *sequences,
+        *captured,
+        types=[*(ctx.type(ref) for ref in initial), *stacked],
+        body=_register(ctx, body),
+        n_states=len(initial),
+        n_sequences=len(sequences),
+        axis=axis,
+        is_backward=is_backward,
+        rows_like=list(rows_like),
+    )
 
 
 def _arguments(function: FunctionValues, types: Sequence[TensorType], on_host: Sequence[bool]) -> list[Ref]:

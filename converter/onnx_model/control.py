@@ -14,7 +14,7 @@ from converter.onnx_model.resolver import Call, Handlers
 from converter.onnx_model.scope import Lost, Optional, Scope, Value
 from converter.onnx_model.scope import Sequence as OnnxSequence
 
-MAX_UNROLLED_NODES = 2000  # a loop that leaves more nodes than this stays a loop
+MAX_UNROLLED_NODES = 2000  # a loop that leaves more nodes than this stays a loop, unless another limit is given
 MAX_UNROLL_STEPS = 20_000  # and one that takes more nodes than this to find out
 COUNTER, FLAG = ValueType(BY_NAME["int64"], ()), ValueType(BY_NAME["bool"], ())
 
@@ -126,6 +126,7 @@ def _unroll(call: Call, body: OnnxGraph, trips: float, condition: bool) -> bool:
     n_carried = len(call.values) - 2
     state = _Unrolled(list(call.values[2:]), [[] for _ in call.node.outputs[n_carried:]])
     limit = resolver.n_steps + MAX_UNROLL_STEPS
+    max_nodes = MAX_UNROLLED_NODES if resolver.unroll_limit is None else resolver.unroll_limit
     turn = 0
     while condition and turn < trips:
         verdict = _one_turn(kept, body, state, turn)
@@ -133,7 +134,7 @@ def _unroll(call: Call, body: OnnxGraph, trips: float, condition: bool) -> bool:
             call.lose()
             return True
         turn += 1
-        if (turn < trips and verdict is None) or len(kept.kept) > MAX_UNROLLED_NODES or resolver.n_steps > limit:
+        if (turn < trips and verdict is None) or len(kept.kept) > max_nodes or resolver.n_steps > limit:
             resolver.changed = changed
             return False
         condition = bool(verdict)

@@ -22,13 +22,18 @@ HANDLERS = {**control.HANDLERS, **masked_assignment.HANDLERS, **structures.HANDL
 
 
 def prepare(
-    loaded: LoadedOnnx, *, has_lowering: HasLowering, shapes: Mapping[str, Sequence[int | str]] | None = None
+    loaded: LoadedOnnx,
+    *,
+    has_lowering: HasLowering,
+    shapes: Mapping[str, Sequence[int | str]] | None = None,
+    unroll_limit: int | None = None,
 ) -> OnnxModel:
     """The model as the lowerings see it.
 
     `shapes` replaces the shapes of inputs; functions are inlined where `has_lowering` says that they have none of their
-    own. Of control flow only what depends on the running graph is left, of sequences and optionals nothing: an output
-    that is one becomes an output for each element, named `name/0`, `name/1` and so on.
+    own. A loop that leaves more than `unroll_limit` nodes is not unrolled. Of control flow only what depends on the
+    running graph is left, of sequences and optionals nothing: an output that is one becomes an output for each element,
+    named `name/0`, `name/1` and so on.
 
     Raises: CheckpointError if the model contradicts itself, or the shapes contradict the model; UnsupportedError if an
             input is no tensor.
@@ -40,7 +45,7 @@ def prepare(
     _spell_defaults(proto.graph)
     model, dimensions = view(infer_types(proto), loaded.constants), Dimensions()
     for _ in range(MAX_ROUNDS):
-        model, is_changed = _resolve(model, has_lowering, dimensions)
+        model, is_changed = _resolve(model, has_lowering, dimensions, unroll_limit)
         inferred = _inferred_again(model) if is_changed else None
         if inferred is None:
             break
@@ -48,9 +53,11 @@ def prepare(
     return replace(model, graph=_without_dead_nodes(model.graph))
 
 
-def _resolve(model: OnnxModel, has_lowering: HasLowering, dimensions: Dimensions) -> tuple[OnnxModel, bool]:
+def _resolve(
+    model: OnnxModel, has_lowering: HasLowering, dimensions: Dimensions, unroll_limit: int | None
+) -> tuple[OnnxModel, bool]:
     """The model after one walk over it, and whether nodes were put in the place of others."""
-    resolver, scope = Resolver(model, HANDLERS, has_lowering, dimensions), Scope()
+    resolver, scope = Resolver(model, HANDLERS, has_lowering, dimensions, unroll_limit), Scope()
     nodes: list[OnnxNode] = []
     resolver.run(model.graph.nodes, scope, nodes)
     outputs: list[str] = []

@@ -133,7 +133,14 @@ class Resolver:
     nodes; `changed` says whether any was replaced by others, whose types ONNX has not inferred as a whole.
     """
 
-    def __init__(self, model: OnnxModel, handlers: Handlers, has_lowering: HasLowering, dimensions: Dimensions) -> None:
+    def __init__(
+        self,
+        model: OnnxModel,
+        handlers: Handlers,
+        has_lowering: HasLowering,
+        dimensions: Dimensions,
+        unroll_limit: int | None = None,
+    ) -> None:
         self.constants = dict(model.graph.constants)
         self.types = dict(model.graph.types)
         self.elements: dict[str, Elements] = {}
@@ -142,6 +149,7 @@ class Resolver:
         self.problems: list[UnsupportedError] = []
         self.changed = False
         self.n_steps = 0
+        self.unroll_limit = unroll_limit
         self._model, self._handlers, self._has_lowering = model, handlers, has_lowering
         self._sharpened: set[str] = set()
         made = (name for node in model.graph.nodes for name in node.outputs)

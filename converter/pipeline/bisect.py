@@ -142,6 +142,7 @@ def bisect(
             Path(scratch),
             shapes=target.shapes,
             without_passes=target.without_passes,
+            unroll_limit=target.unroll_limit,
             registry=registry,
         )
         search = _Search(probe, target.tolerance, emit)

@@ -33,19 +33,23 @@ def compile_onnx(
     *,
     shapes: Mapping[str, Sequence[int | str]] | None = None,
     skip_passes: Collection[str] = (),
+    unroll_limit: int | None = None,
     on_pass: Callable[[str, Graph], None] | None = None,
     registry: Registry = REGISTRY,
 ) -> Compiled:
     """Compile a model with the direct engine; `shapes` replaces the shapes of its inputs.
 
+    Recurrences, or a loop, that would be unrolled to more than `unroll_limit` nodes stay loops; without one, the limit
+    is the one that was measured.
+
     Raises: UnsupportedError naming every node that can't be converted; CheckpointError if the model is inconsistent.
     """
     load_all()
-    model = prepare(loaded, has_lowering=registry.has, shapes=shapes)
+    model = prepare(loaded, has_lowering=registry.has, shapes=shapes, unroll_limit=unroll_limit)
     lowered = lower(model, registry)
     if on_pass:
         on_pass("lowering", lowered.graph)
-    graph = optimise(lowered.graph, skip=skip_passes, on_pass=on_pass)
+    graph = optimise(lowered.graph, skip=skip_passes, unroll_limit=unroll_limit, on_pass=on_pass)
     graph.metadata["async"] = needs_async(graph)
     verify(graph)
     return Compiled(graph, model, lowered.values)

@@ -91,7 +91,8 @@ def _compiled(
     emit(StepStarted("compile"))
     shapes = {spec.name: spec.shape for spec in source.inputs}
     with rejected_sizes_reported(source, folder / "model.onnx", config.parity):
-        compiled = compile_onnx(source.onnx, shapes=shapes, skip_passes=passes_named(config.without_passes))
+        skip = passes_named(config.without_passes)
+        compiled = compile_onnx(source.onnx, shapes=shapes, skip_passes=skip, unroll_limit=config.unroll_limit)
     emit(StepFinished("compile", f"{sum(compiled.graph.count_ops().values())} TF.js nodes"))
     compiled.graph.metadata["artifact"] = stamp
     choice = choose_encodings(config.weights, compiled, prover, emit=emit)

@@ -58,6 +58,7 @@ class Probe:
         *,
         shapes: Mapping[str, Sequence[int | str]] | None = None,
         without_passes: Collection[str] = (),
+        unroll_limit: int | None = None,
         registry: Registry = REGISTRY,
     ) -> None:
         stages: dict[str, Graph] = {}
@@ -65,8 +66,11 @@ class Probe:
         def keep(stage: str, graph: Graph) -> None:
             stages[stage] = graph
 
-        compiled = compile_onnx(loaded, shapes=shapes, skip_passes=PLAIN, on_pass=keep, registry=registry)
+        compiled = compile_onnx(
+            loaded, shapes=shapes, skip_passes=PLAIN, unroll_limit=unroll_limit, on_pass=keep, registry=registry
+        )
         self._without_passes = frozenset(without_passes)
+        self.unroll_limit = unroll_limit
         self.loaded, self.model, self.registry = loaded, compiled.model, registry
         self._lowered, self._values = stages["lowering"], compiled.values
         self._runtime, self._scratch = runtime, scratch
@@ -111,7 +115,7 @@ class Probe:
         self, samples: Iterable[tuple[str, Arrays]], allow: Allow, on_agree: Callable[[str], None]
     ) -> str | None:
         """The label of the first sample on which the whole model, with its passes, gives something else."""
-        graph = optimise(self._exposed({}, beside=True), skip=self._without_passes)
+        graph = optimise(self._exposed({}, beside=True), skip=self._without_passes, unroll_limit=self.unroll_limit)
         reference = OnnxRuntime().load(with_outputs(self.loaded, self.outputs))
         with self._loaded(graph) as model:
             for label, inputs in samples:
@@ -136,7 +140,8 @@ class Probe:
         return next(iter(gaps_between(expected, got, allow).values()), None)
 
     def _run(self, expected: Arrays, inputs: Arrays, skip: Collection[str], *, beside: bool) -> dict[str, np.ndarray]:
-        graph = optimise(self._exposed(expected, beside=beside), skip=self._without_passes.union(skip))
+        exposed = self._exposed(expected, beside=beside)
+        graph = optimise(exposed, skip=self._without_passes.union(skip), unroll_limit=self.unroll_limit)
         with self._loaded(graph) as model:
             got = model.run(inputs).outputs
         return {name: got[name] for name in expected}

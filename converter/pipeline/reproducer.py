@@ -102,7 +102,8 @@ class _Cutter:
         try:
             model = piece_of(self._probe.loaded, nodes, inputs=declared, outputs=outputs, constants=constants)
             expected = run_reference(model, inputs)
-            compiled = compile_onnx(load_bytes(model, where="piece"), registry=self._probe.registry)
+            piece = load_bytes(model, where="piece")
+            compiled = compile_onnx(piece, unroll_limit=self._probe.unroll_limit, registry=self._probe.registry)
         except (UnsupportedError, CheckpointError):  # these nodes alone are no model: more of them may be one
             return None
         gap = self._probe.first_gap(compiled.graph, inputs, expected, allow)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from converter.artifact.manifest import MANIFEST_NAME, left_out
+from converter.artifact.manifest import MANIFEST_NAME, left_out, unroll_limit_of
 from converter.artifact.store import open_artifact
 from converter.errors import CheckpointError
 from converter.onnx_model import load
@@ -16,11 +16,12 @@ from converter.tfjs.passes import passes_named
 TRANSPOSE = "Transpose"
 
 
-def stages_of(path: Path, without_passes: Iterable[str] = ()) -> list[dict[str, Any]]:
+def stages_of(path: Path, without_passes: Iterable[str] = (), unroll_limit: int | None = None) -> list[dict[str, Any]]:
     """The operators after the lowering and after each pass, of an artifact's model or of an ONNX file.
 
     Each stage has its name, the number of nodes, that of transposes, and by how much each operator's nodes changed.
-    `without_passes` are left out, as `passes_named` reads them, and so is what the artifact was made without.
+    `without_passes` are left out, as `passes_named` reads them, and so is what the artifact was made without;
+    `unroll_limit` replaces the one that it was made with.
     Raises: CheckpointError if there is no ONNX model; UnsupportedError if it can't be converted; ConfigError if there
             is no such pass.
     """
@@ -42,5 +43,7 @@ def stages_of(path: Path, without_passes: Iterable[str] = ()) -> list[dict[str, 
         stages.append({"stage": name, "nodes": now.total(), "transposes": now[TRANSPOSE], "changes": changes})
         before = now
 
-    compile_onnx(load(model), shapes=shapes, skip_passes=skip, on_pass=take)
+    if unroll_limit is None and manifest:
+        unroll_limit = unroll_limit_of(manifest)
+    compile_onnx(load(model), shapes=shapes, skip_passes=skip, unroll_limit=unroll_limit, on_pass=take)
     return stages

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from converter.artifact.manifest import MANIFEST_NAME, left_out
+from converter.artifact.manifest import MANIFEST_NAME, left_out, unroll_limit_of
 from converter.artifact.store import open_artifact, verify_files
 from converter.artifact.vectors import VECTORS_FOLDER, load_vectors
 from converter.config import ParitySection, resolve
@@ -26,7 +26,8 @@ from converter.tfjs.passes import passes_named
 class Target:
     """A model to search, and what it is run on.
 
-    `shapes` are those that its inputs were converted with, `without_passes` what it was converted without.
+    `shapes` are those that its inputs were converted with, `without_passes` what it was converted without, and
+    `unroll_limit` the most nodes that its recurrences were unrolled to.
     """
 
     onnx: LoadedOnnx
@@ -34,6 +35,7 @@ class Target:
     samples: Sequence[Sample]
     tolerance: Tolerance
     without_passes: frozenset[str] = frozenset()
+    unroll_limit: int | None = None
 
 
 def open_target(
@@ -73,7 +75,14 @@ def _from_artifact(folder: Path, inputs: Path | None) -> Target:
         samples = make_samples(specs_of(manifest), seed=settings.seed, batches=settings.batches)
     shapes = {one.name: one.shape for one in manifest.inputs}
     skip = passes_named(left_out(manifest))
-    return Target(load(folder / "model.onnx"), shapes, samples, Tolerance(settings.atol, settings.rtol), skip)
+    return Target(
+        load(folder / "model.onnx"),
+        shapes,
+        samples,
+        Tolerance(settings.atol, settings.rtol),
+        skip,
+        unroll_limit_of(manifest),
+    )
 
 
 def _from_onnx(path: Path, flags: Mapping[str, Any], inputs: Path | None) -> Target:

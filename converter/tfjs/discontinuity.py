@@ -10,7 +10,7 @@ import numpy as np
 
 from converter.tfjs.graph import Graph, Node
 
-CALLS = ("StatelessIf", "StatelessWhile")
+CALLS = ("Recurrence", "StatelessIf", "StatelessWhile")
 _DISCONTINUOUS = frozenset({
     "All", "Any", "ArgMax", "ArgMin", "Ceil", "Equal", "Floor", "FloorDiv", "FloorMod", "Greater", "GreaterEqual",
     "IsFinite", "IsInf", "IsNan", "Less", "LessEqual", "LowerBound", "Mod", "NonMaxSuppressionV2",

@@ -81,6 +81,11 @@ class _Table(Mapping[str, OpSpec]):
 
 OPTABLE: Mapping[str, OpSpec] = _Table()
 
+COMPOSITES: Mapping[str, frozenset[str]] = {
+    "Recurrence": frozenset({"body", "n_states", "n_sequences", "axis", "is_backward", "rows_like"}),
+}
+"""Nodes that TF.js does not have, with their attributes: `tfjs.recurrence` puts others in their place."""
+
 
 @cache
 def _load() -> tuple[dict[str, OpSpec], frozenset[str]]:
@@ -109,6 +114,8 @@ def check_node(op: str, n_inputs: int, attrs: Mapping[str, Attr]) -> None:
 
 def node_problems(op: str, n_inputs: int, attrs: Mapping[str, Attr]) -> list[str]:
     """Why a node with these attributes must not be emitted; nothing where all is well."""
+    if op in COMPOSITES:
+        return [f"attribute {name!r} is missing" for name in sorted(COMPOSITES[op] - attrs.keys())]
     spec = _load()[0].get(op)
     if spec is None:
         known = op in _load()[1]

@@ -40,6 +40,7 @@ class Rewrite:
         self._constants: dict[tuple[Ref, bool], Ref] = {}
         self._values: dict[Ref, Ref | Callable[[], Ref]] = {}
         self._same: dict[Ref, Ref] = {}
+        self.functions: dict[str, Graph] = {}  # what the rule calls and the source does not have
 
     def old_type(self, old: Ref) -> TensorType:
         """What the source knows of an old value."""
@@ -207,9 +208,14 @@ def rewrite(graph: Graph, make_rule: Callable[[Rewrite], Rule], *, only: Collect
     if only and not any(node.op in only for _, one in graph.walk() for node in one.nodes.values()):
         return graph
     names = NameAllocator(name for _, one in graph.walk() for name in one.nodes)
-    result = _rewrite_one(Rewrite(graph, names), make_rule)
+    rw = Rewrite(graph, names)
+    result, made = _rewrite_one(rw, make_rule), rw.functions
     for name in _reachable_functions(graph):
-        result.functions[name] = _rewrite_one(Rewrite(graph.functions[name], names, is_function=True), make_rule)
+        rw = Rewrite(graph.functions[name], names, is_function=True)
+        result.functions[name] = _rewrite_one(rw, make_rule)
+        made |= rw.functions
+    result.functions |= made
+    result.functions = {name: result.functions[name] for name in _reachable_functions(result)}
     return result
 
 

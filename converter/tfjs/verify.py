@@ -154,7 +154,8 @@ def _compatible(one: TensorType, other: TensorType) -> bool:
 def _operand_problems(
     node: Node, operands: Sequence[TensorType], constants: Sequence[np.ndarray | None]
 ) -> Iterator[str]:
-    for index, spec in OPTABLE[node.op].parameters(len(node.inputs)).items():
+    parameters = OPTABLE[node.op].parameters(len(node.inputs)) if node.op in OPTABLE else {}
+    for index, spec in parameters.items():
         allowed = ("int32", "float32") if spec.name in _VALUE_PARAMETERS else ("int32",)
         if operands[index].dtype not in allowed:
             yield f"parameter {spec.name} is {operands[index].dtype}, not {' or '.join(allowed)}"

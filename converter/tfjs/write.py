@@ -14,6 +14,7 @@ from converter.fileio import write_atomically
 from converter.tfjs.encodings import Encoding, encoded
 from converter.tfjs.graph import Attr, DataType, FunctionName, Graph, Node, Ref, Shape, TensorType
 from converter.tfjs.infer import TF_OF_STORAGE
+from converter.tfjs.optable import COMPOSITES
 from converter.tfjs.weights import shard_names, shard_size, weight_spec, write_shards
 
 MODEL_FILE = "model.json"
@@ -72,7 +73,7 @@ def _constants(graph: Graph) -> Iterator[tuple[str, np.ndarray]]:
 def document_of(graph: Graph, generator: str) -> dict[str, Any]:
     """What `model.json` says of a graph, but for its weights.
 
-    Raises: InternalError if an attribute has no place in the format.
+    Raises: InternalError if an attribute or a node has no place in the format.
     """
     functions = [_function(name, one) for name, one in graph.functions.items()]
     inputs = {key: _tensor_info(Ref(name), graph) for key, name in graph.inputs.items()}
@@ -109,6 +110,8 @@ def _dim(dim: int | str | None) -> dict[str, str]:
 
 
 def _node(node: Node) -> dict[str, Any]:
+    if node.op in COMPOSITES:
+        raise InternalError(f"{node.name} ({node.op}) is not expanded")
     attrs = {name: _attr(node, name, value) for name, value in node.attrs.items()}
     if node.op in ("Const", "Placeholder"):
         dtype, shape = node.outputs[0]

@@ -1,32 +1,37 @@
-"""Recurrent operators, unrolled over time."""
+"""Recurrent operators: the gates of all steps as one MatMul, then one Recurrence for each direction."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from converter.lowering import host
 from converter.lowering.context import LoweringContext
 from converter.lowering.gates import (
     DIRECTIONS,
     Activation,
+    Sequences,
     cut,
     held,
     initial,
+    joined,
+    last_state,
     matrix,
     piece,
     product,
     projected,
     read_activations,
     read_sequences,
-    stack_outputs,
     state_size,
     total,
+    zeros,
 )
 from converter.lowering.registry import lowers
+from converter.lowering.subgraph import Read, State, recur
 from converter.tfjs.graph import Ref
 
-State = tuple[Ref | None, ...]  # None: zeros
-Step = Callable[[Ref, State], tuple[Ref, ...]]  # what a moment's projected input makes of the state; it begins with h
+Step = Callable[[LoweringContext, Read, Ref, State], tuple[Ref, ...]]
+"""(context, read, gates of the input, state) -> the new state, which begins with h"""
 
 
 @dataclass(frozen=True)
@@ -43,26 +48,35 @@ class Direction:
         return slice(number * self.hidden, (number + 1) * self.hidden)
 
 
+@dataclass(frozen=True)
+class Cell:
+    """What a step does in one direction, the weights of the input as `projected` takes them, and the bias to add."""
+
+    step: Step
+    weights: Ref
+    bias: Ref | None
+
+
 @lowers("RNN", since=(7, 14, 22))
 def lower_rnn(ctx: LoweringContext) -> None:
-    """H = f(X @ W' + H @ R' + Wb + Rb), moment by moment.
+    """H = f(X @ W' + H @ R' + Wb + Rb), step by step.
 
-    Shapes: X (moment, batch, input), W (direction, hidden, input), R (direction, hidden, hidden),
-            B (direction, 2 * hidden) -> Y (moment, direction, batch, hidden), Y_h (direction, batch, hidden)
-    Emits:  for each moment MatMul, AddV2 and the activation.
+    Shapes: X (step, batch, input), W (direction, hidden, input), R (direction, hidden, hidden),
+            B (direction, 2 * hidden) -> Y (step, direction, batch, hidden), Y_h (direction, batch, hidden)
+    Emits:  Recurrence of MatMul, AddV2 and the activation.
     Source: https://onnx.ai/onnx/operators/onnx__RNN.html
     """
 
-    def make(direction: Direction) -> tuple[Step, Ref | None]:
+    def make(direction: Direction) -> Cell:
         recurrence = matrix(ctx, 2, direction.index)
 
-        def step(x: Ref, state: State) -> tuple[Ref, ...]:
-            past = None if state[0] is None else product(ctx, state[0], recurrence)
-            return (direction.activations[0](total(ctx, x, past)),)
+        def step(inner: LoweringContext, read: Read, x: Ref, state: State) -> tuple[Ref, ...]:
+            past = product(inner, state[0], read(recurrence))
+            return (direction.activations[0](inner, total(inner, x, past)),)
 
-        return step, _sum(ctx, *direction.bias)
+        return Cell(step, matrix(ctx, 1, direction.index), _sum(ctx, *direction.bias))
 
-    _unroll(ctx, make, n_gates=1, default=("Tanh",), states=(5,))
+    lower_recurrence(ctx, make, _hidden(ctx, 1), n_gates=1, default=("Tanh",), states=(5,))
 
 
 @lowers("GRU", since=(1, 3, 7, 14, 22))
@@ -70,59 +84,53 @@ def lower_gru(ctx: LoweringContext) -> None:
     """The gated recurrent unit: update gate z, reset gate r, hidden gate h, in this order in W, R and B.
 
     Shapes: as RNN, with three gates
-    Emits:  for each moment two MatMuls (one with `linear_before_reset`), SplitV, the activations and arithmetic.
+    Emits:  Recurrence of two MatMuls (one with `linear_before_reset`), SplitV, the activations and arithmetic.
     Source: https://onnx.ai/onnx/operators/onnx__GRU.html
     """
-    is_linear_first = bool(ctx.attr("linear_before_reset", 0))
-
-    def make(direction: Direction) -> tuple[Step, Ref | None]:
-        cell = _gru_linear_first if is_linear_first else _gru
-        return cell(ctx, direction)
-
-    _unroll(ctx, make, n_gates=3, default=("Sigmoid", "Tanh"), states=(5,))
+    cell = _gru_linear_first if ctx.attr("linear_before_reset", 0) else _gru
+    hidden = _hidden(ctx, 3)
+    lower_recurrence(ctx, lambda one: cell(ctx, one), hidden, n_gates=3, default=("Sigmoid", "Tanh"), states=(5,))
 
 
-def _gru(ctx: LoweringContext, direction: Direction) -> tuple[Step, Ref | None]:
+def _gru(ctx: LoweringContext, direction: Direction) -> Cell:
     hidden, (f, g) = direction.hidden, direction.activations
     for_gates = matrix(ctx, 2, direction.index, slice(0, 2 * hidden))
     for_hidden = matrix(ctx, 2, direction.index, direction.gate(2))
 
-    def step(x: Ref, state: State) -> tuple[Ref, ...]:
+    def step(inner: LoweringContext, read: Read, x: Ref, state: State) -> tuple[Ref, ...]:
         (past,) = state
-        x_gates, x_hidden = _split(ctx, x, 2 * hidden, hidden)
-        gates = f(total(ctx, x_gates, None if past is None else product(ctx, past, for_gates)))
-        update, reset = _split(ctx, gates, hidden, hidden)
-        kept = None if past is None else product(ctx, ctx.emit("Mul", reset, past), for_hidden)
-        return (_blend(ctx, update, g(total(ctx, x_hidden, kept)), past),)
+        x_gates, x_hidden = _split(inner, x, 2 * hidden, hidden)
+        gates = f(inner, total(inner, x_gates, product(inner, past, read(for_gates))))
+        update, reset = _split(inner, gates, hidden, hidden)
+        kept = product(inner, inner.emit("Mul", reset, past), read(for_hidden))
+        return (_blend(inner, update, g(inner, total(inner, x_hidden, kept)), past),)
 
-    return step, _sum(ctx, *direction.bias)
+    return Cell(step, matrix(ctx, 1, direction.index), _sum(ctx, *direction.bias))
 
 
-def _gru_linear_first(ctx: LoweringContext, direction: Direction) -> tuple[Step, Ref | None]:
+def _gru_linear_first(ctx: LoweringContext, direction: Direction) -> Cell:
     hidden, (f, g) = direction.hidden, direction.activations
     of_input, of_recurrence = direction.bias
     recurrence = matrix(ctx, 2, direction.index)
 
-    def step(x: Ref, state: State) -> tuple[Ref, ...]:
+    def step(inner: LoweringContext, read: Read, x: Ref, state: State) -> tuple[Ref, ...]:
         (past,) = state
-        x_gates, x_hidden = _split(ctx, x, 2 * hidden, hidden)
-        recurrent = total(ctx, product(ctx, past, recurrence), of_recurrence) if past is not None else of_recurrence
-        r_gates = r_hidden = None
-        if recurrent is not None:
-            axis = ctx.rank(recurrent) - 1
-            r_gates = cut(ctx, recurrent, axis, slice(0, 2 * hidden))
-            r_hidden = cut(ctx, recurrent, axis, direction.gate(2))
-        update, reset = _split(ctx, f(total(ctx, x_gates, r_gates)), hidden, hidden)
-        kept = None if r_hidden is None else ctx.emit("Mul", reset, r_hidden)
-        return (_blend(ctx, update, g(total(ctx, x_hidden, kept)), past),)
+        x_gates, x_hidden = _split(inner, x, 2 * hidden, hidden)
+        bias = None if of_recurrence is None else read(of_recurrence)
+        recurrent = total(inner, product(inner, past, read(recurrence)), bias)
+        r_gates = cut(inner, recurrent, 1, slice(0, 2 * hidden))
+        r_hidden = cut(inner, recurrent, 1, direction.gate(2))
+        update, reset = _split(inner, f(inner, total(inner, x_gates, r_gates)), hidden, hidden)
+        kept = inner.emit("Mul", reset, r_hidden)
+        return (_blend(inner, update, g(inner, total(inner, x_hidden, kept)), past),)
 
-    return step, of_input
+    return Cell(step, matrix(ctx, 1, direction.index), of_input)
 
 
-def _blend(ctx: LoweringContext, update: Ref, new: Ref, past: Ref | None) -> Ref:
+def _blend(ctx: LoweringContext, update: Ref, new: Ref, past: Ref) -> Ref:
     """(1 - update) * new + update * past."""
     fresh = ctx.emit("Mul", ctx.emit("Sub", ctx.data(1.0), update), new)
-    return fresh if past is None else ctx.emit("AddV2", fresh, ctx.emit("Mul", update, past))
+    return ctx.emit("AddV2", fresh, ctx.emit("Mul", update, past))
 
 
 @lowers("LSTM", since=(1, 7, 14, 22))
@@ -130,36 +138,45 @@ def lower_lstm(ctx: LoweringContext) -> None:
     """The long short-term memory: gates input i, output o, forget f, cell c, in this order in W, R and B.
 
     Shapes: as RNN, with four gates; P (direction, 3 * hidden), the peepholes of i, o and f; Y_c as Y_h
-    Emits:  for each moment MatMul, SplitV, the activations and arithmetic.
+    Emits:  Recurrence of MatMul, SplitV, the activations and arithmetic.
     Source: https://onnx.ai/onnx/operators/onnx__LSTM.html
+    """
+    lower_lstm_with(ctx, lambda index: (matrix(ctx, 1, index), matrix(ctx, 2, index)), _hidden(ctx, 4))
+
+
+def lower_lstm_with(ctx: LoweringContext, weights: Callable[[int], tuple[Ref, Ref]], hidden: int) -> None:
+    """Lower an LSTM; `weights` returns those of the input and of the recurrence in one direction.
+
+    Shapes: weights (input, 4 * hidden) and (hidden, 4 * hidden)
     """
     couples = bool(ctx.attr("input_forget", 0))
 
-    def make(direction: Direction) -> tuple[Step, Ref | None]:
-        return _lstm(ctx, direction, couples), _sum(ctx, *direction.bias)
+    def make(direction: Direction) -> Cell:
+        of_input, of_recurrence = weights(direction.index)
+        return Cell(_lstm(ctx, direction, of_recurrence, couples), of_input, _sum(ctx, *direction.bias))
 
-    _unroll(ctx, make, n_gates=4, default=("Sigmoid", "Tanh", "Tanh"), states=(5, 6))
+    lower_recurrence(ctx, make, hidden, n_gates=4, default=("Sigmoid", "Tanh", "Tanh"), states=(5, 6))
 
 
-def _lstm(ctx: LoweringContext, direction: Direction, couples: bool) -> Step:
+def _lstm(ctx: LoweringContext, direction: Direction, recurrence: Ref, couples: bool) -> Step:
     hidden, (f, g, h) = direction.hidden, direction.activations
-    recurrence = matrix(ctx, 2, direction.index)
     holes = piece(ctx, 7, direction.index)
-    peep_i, peep_o, peep_f = (None,) * 3 if holes is None else _split(ctx, holes, hidden, hidden, hidden)
+    peepholes: tuple[Ref | None, ...] = (None,) * 3 if holes is None else _split(ctx, holes, hidden, hidden, hidden)
 
-    def peeped(gate: Ref, hole: Ref | None, cell: Ref | None) -> Ref:
-        return gate if hole is None or cell is None else ctx.emit("AddV2", gate, ctx.emit("Mul", hole, cell))
-
-    def step(x: Ref, state: State) -> tuple[Ref, ...]:
+    def step(inner: LoweringContext, read: Read, x: Ref, state: State) -> tuple[Ref, ...]:
         past, cell = state
-        gates = total(ctx, x, None if past is None else product(ctx, past, recurrence))
-        gate_i, gate_o, gate_f, gate_c = _split(ctx, gates, *[hidden] * 4)
-        entering = f(peeped(gate_i, peep_i, cell))
-        fresh = ctx.emit("Mul", entering, g(gate_c))
-        if cell is not None:
-            kept = ctx.emit("Sub", ctx.data(1.0), entering) if couples else f(peeped(gate_f, peep_f, cell))
-            fresh = ctx.emit("AddV2", ctx.emit("Mul", kept, cell), fresh)
-        return ctx.emit("Mul", f(peeped(gate_o, peep_o, fresh)), h(fresh)), fresh
+
+        def peeped(gate: Ref, hole: Ref | None, seen: Ref) -> Ref:
+            return gate if hole is None else inner.emit("AddV2", gate, inner.emit("Mul", read(hole), seen))
+
+        gates = total(inner, x, product(inner, past, read(recurrence)))
+        gate_i, gate_o, gate_f, gate_c = _split(inner, gates, *[hidden] * 4)
+        peep_i, peep_o, peep_f = peepholes
+        entering = f(inner, peeped(gate_i, peep_i, cell))
+        fresh = inner.emit("Mul", entering, g(inner, gate_c))
+        kept = inner.emit("Sub", inner.data(1.0), entering) if couples else f(inner, peeped(gate_f, peep_f, cell))
+        fresh = inner.emit("AddV2", inner.emit("Mul", kept, cell), fresh)
+        return inner.emit("Mul", f(inner, peeped(gate_o, peep_o, fresh)), h(inner, fresh)), fresh
 
     return step
 
@@ -172,9 +189,14 @@ def _sum(ctx: LoweringContext, *terms: Ref | None) -> Ref | None:
     return total(ctx, *terms) if any(term is not None for term in terms) else None
 
 
-def _unroll(
+def _hidden(ctx: LoweringContext, n_gates: int) -> int:
+    return state_size(ctx, n_gates, len(DIRECTIONS[ctx.attr("direction", "forward")]))
+
+
+def lower_recurrence(
     ctx: LoweringContext,
-    make: Callable[[Direction], tuple[Step, Ref | None]],
+    make: Callable[[Direction], Cell],
+    hidden: int,
     *,
     n_gates: int,
     default: tuple[str, ...],
@@ -185,17 +207,16 @@ def _unroll(
     backward = DIRECTIONS[ctx.attr("direction", "forward")]
     activations = read_activations(ctx, default, len(backward))
     sequences = read_sequences(ctx)
-    hidden = state_size(ctx, n_gates, len(backward))
-    outputs, finals = [], []
+    rows: list[Ref] = []
+    last: list[list[Ref]] = []
     for index, is_backward in enumerate(backward):
-        bias = _bias(ctx, index, n_gates * hidden)
-        step, added = make(Direction(index, hidden, bias, activations[index]))
-        first = tuple(initial(ctx, at, index, is_batch_first=sequences.is_batch_first) for at in states)
-        steps = projected(ctx, sequences, matrix(ctx, 1, index), added)
-        moments, last = _walk(ctx, steps, sequences.running, step, first, is_backward=is_backward)
-        outputs.append(moments)
-        finals.append(last)
-    ctx.result(*stack_outputs(ctx, outputs, finals, is_batch_first=sequences.is_batch_first))
+        first = [initial(ctx, at, index, sequences) for at in states]
+        direction = Direction(index, hidden, _bias(ctx, index, n_gates * hidden), activations[index])
+        left, row = _walk(ctx, sequences, make(direction), first, hidden, is_backward=is_backward)
+        last.append([last_state(ctx, sequences, *pair) for pair in zip(first, left, strict=True)])
+        rows.append(row)
+    finals = [joined(ctx, parts, sequences.axis) for parts in zip(*last, strict=True)]
+    ctx.result(joined(ctx, rows, sequences.axis + 1), *finals)
 
 
 def _bias(ctx: LoweringContext, direction: int, size: int) -> tuple[Ref | None, Ref | None]:
@@ -212,20 +233,27 @@ def _bias(ctx: LoweringContext, direction: int, size: int) -> tuple[Ref | None, 
 
 def _walk(
     ctx: LoweringContext,
-    steps: Sequence[Ref],
-    running: Sequence[Ref | None],
-    step: Step,
-    state: State,
+    sequences: Sequences,
+    cell: Cell,
+    first: Sequence[Ref | None],
+    hidden: int,
     *,
     is_backward: bool,
-) -> tuple[list[Ref], tuple[Ref, ...]]:
-    """The output of each moment, and the state after the last; a sequence that has ended keeps its state."""
-    outputs: dict[int, Ref] = {}
-    last: tuple[Ref, ...] = ()
-    order = range(len(steps))
-    for moment in reversed(order) if is_backward else order:
-        new = step(steps[moment], state)
-        outputs[moment] = held(ctx, running[moment], new[0], None)
-        last = tuple(held(ctx, running[moment], one, old) for one, old in zip(new, state, strict=True))
-        state = last
-    return [outputs[moment] for moment in order], last
+) -> tuple[Sequence[Ref], Ref]:
+    """The states after the last step, and the outputs of all; a sequence that has ended keeps its state."""
+    axis, shape = sequences.axis, [host.sizes(ctx, sequences.data)[sequences.batch_axis], host.Size(hidden)]
+    if ctx.dims(sequences.data)[axis] == 0:
+        return [zeros(ctx, shape) for _ in first], zeros(ctx, [*shape[:axis], host.Size(0), *shape[axis:]])
+    begin = [zeros(ctx, shape) if state is None else state for state in first]
+    gates = projected(ctx, sequences, cell.weights, cell.bias)
+
+    def step(inner: LoweringContext, read: Read, position: Ref, state: State, elements: State) -> tuple[State, State]:
+        new = cell.step(inner, read, elements[0], state)
+        if sequences.lengths is None:
+            return new, new[:1]
+        is_running = inner.emit("Greater", read(sequences.lengths), position)
+        row = held(inner, is_running, new[0], None)
+        return [held(inner, is_running, *pair) for pair in zip(new, state, strict=True)], [row]
+
+    *left, rows = recur(ctx, begin, [gates], step, axis=axis, is_backward=is_backward, rows_like=[0])
+    return left, rows

@@ -60,6 +60,27 @@ def _while(call: Call) -> tuple[TensorType, ...]:
     return tuple(body.nodes[name].outputs[0] for name in body.inputs.values())
 
 
+def _recurrence(call: Call) -> tuple[TensorType, ...]:
+    body = _function(call, "body")
+    n_states, n_sequences, axis = (call.number(name, 0) for name in ("n_states", "n_sequences", "axis"))
+    states, sequences = call.operands[:n_states], call.operands[n_states : n_states + n_sequences]
+    call.need(n_sequences > 0 and all((one.rank or 0) > axis for one in sequences), "a sequence has no axis of steps")
+    steps = {one.shape[axis] for one in sequences if one.shape is not None}
+    call.need(len({size for size in steps if isinstance(size, int)}) <= 1, "the sequences differ in length")
+    elements = [TensorType(one.dtype, (*one.shape[:axis], *one.shape[axis + 1 :])) for one in sequences if one.shape]
+    given = (TensorType("int32", ()), *states, *elements, *call.operands[n_states + n_sequences :])
+    _check_arguments(call, body, given, "body")
+    results = _results(body)
+    _check_arguments(call, body, (given[0], *results[:n_states], *given[1 + n_states :]), "body")
+    size = next((one for one in steps if isinstance(one, int)), next(iter(steps), None))
+    rows = [
+        TensorType(row.dtype, None if row.shape is None else (*row.shape[:axis], size, *row.shape[axis:]))
+        for row in results[n_states:]
+    ]
+    parameters = [body.nodes[name].outputs[0] for name in body.inputs.values()]
+    return (*parameters[1 : 1 + n_states], *rows)
+
+
 def _element(call: Call, shape: Shape) -> TensorType:
     return TensorType(call.dtype_attr("element_dtype", "float32"), shape)
 
@@ -106,6 +127,7 @@ _LIST_OPS = (
 
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(_LIST_OPS, _list),
+    "Recurrence": _recurrence,
     **dict.fromkeys(("TensorListConcat", "TensorListConcatV2"), _list_concat),
     "StatelessIf": _if,
     "StatelessWhile": _while,

@@ -37,6 +37,7 @@ from converter.tfjs.passes.stack_windows import stack_windows
 from converter.tfjs.passes.transpose_constants import transpose_constants
 from converter.tfjs.passes.whole_numbers import whole_numbers
 from converter.tfjs.passes.widen_vectors import widen_vectors
+from converter.tfjs.recurrence import UNROLL_LIMIT, expand_recurrences
 
 Pass = Callable[[Graph], Graph]
 
@@ -84,6 +85,7 @@ REPAIRS = frozenset({
 
 
 ALL = "all"
+EXPANSION = "expand-recurrences"
 
 
 def passes_named(patterns: Iterable[str]) -> frozenset[str]:
@@ -102,8 +104,21 @@ def passes_named(patterns: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def optimise(graph: Graph, *, skip: Collection[str] = (), on_pass: Callable[[str, Graph], None] | None = None) -> Graph:
-    """The graph after every pass whose name is not in `skip`; `on_pass` sees each pass's result."""
+def optimise(
+    graph: Graph,
+    *,
+    skip: Collection[str] = (),
+    unroll_limit: int | None = None,
+    on_pass: Callable[[str, Graph], None] | None = None,
+) -> Graph:
+    """The graph after every pass whose name is not in `skip`; `on_pass` sees each pass's result.
+
+    Recurrences are expanded before the first pass: unrolled, as long as that leaves at most `unroll_limit` nodes.
+    """
+    expanded = expand_recurrences(graph, UNROLL_LIMIT if unroll_limit is None else unroll_limit)
+    if on_pass and expanded is not graph:
+        on_pass(EXPANSION, expanded)
+    graph = expanded
     for name, run in PASSES.items():
         if name not in skip:
             graph = run(graph)

@@ -7,15 +7,34 @@ FLOAT = TensorProto.FLOAT
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 MOMENTS, BATCH, WIDTH, HIDDEN = 4, 3, 5, 6
 LENGTHS = np.int32([2, 4, 1])
+EMPTY = np.int32([0, 4, 1])
+DYNAMIC = {"X": ("t", "n", WIDTH)}
+NO_STEPS = {"known": {}, "dynamic": DYNAMIC}
+NO_ROWS = {"outputs": {"Y": FLOAT}, "reference": lambda *_: np.zeros((0, 1, BATCH, HIDDEN), dtype=np.float32)}
+NO_STATE = {"outputs": {"": FLOAT, "YH": FLOAT}, "reference": lambda *_: np.zeros((1, BATCH, HIDDEN), dtype=np.float32)}
+NO_CELL = {**NO_STATE, "outputs": {"": FLOAT, " ": FLOAT, "YC": FLOAT}}
+PLAIN = {"Y": FLOAT, "YH": FLOAT}
+BATCH_FIRST = {"X": ("n", "t", WIDTH)}
 FULL = np.full(BATCH, MOMENTS, dtype=np.int32)
 
 
-def recurrent(name, op, upto="R", directions=1, attrs=None, batch_first=False, lengths=None, constants="WRBP", **rest):
+def recurrent(
+    name,
+    op,
+    upto="R",
+    directions=1,
+    attrs=None,
+    batch_first=False,
+    lengths=None,
+    constants="WRBP",
+    steps=MOMENTS,
+    **rest,
+):
     """A node with its operands up to one of X, W, R, B, L (lengths), H, C (states), P; L is skipped if not given."""
     gates = GATES[op] * HIDDEN
     state = (BATCH, directions, HIDDEN) if batch_first else (directions, BATCH, HIDDEN)
     shapes = {
-        "X": (BATCH, MOMENTS, WIDTH) if batch_first else (MOMENTS, BATCH, WIDTH),
+        "X": (BATCH, steps, WIDTH) if batch_first else (steps, BATCH, WIDTH),
         "W": (directions, gates, WIDTH),
         "R": (directions, gates, HIDDEN),
         "B": (directions, 2 * gates),
@@ -86,4 +105,43 @@ CASES = [
     ),
     recurrent("activations-thresholded", "RNN", attrs={"activations": ["ThresholdedRelu"], "activation_alpha": [0.2]}),
     recurrent("activations-plain", "GRU", attrs={"activations": ["Relu", "Softplus"]}),
+    # The number of steps is only known when the graph runs: a loop.
+    *(recurrent("dynamic", op, "B", declared=DYNAMIC) for op in GATES),
+    *(recurrent("dynamic-reverse", op, "B", declared=DYNAMIC, attrs={"direction": "reverse"}) for op in GATES),
+    *(recurrent("dynamic-both", op, "B", directions=2, declared=DYNAMIC) for op in GATES),
+    *(recurrent("dynamic-steps", op, "H", declared={"X": ("t", BATCH, WIDTH)}) for op in GATES),
+    *(recurrent("dynamic-states", op, "H", declared={**DYNAMIC, "H": (1, "n", HIDDEN)}) for op in GATES),
+    *(recurrent("dynamic-lengths", op, "L", lengths=LENGTHS, declared=DYNAMIC | {"L": ("n",)}) for op in GATES),
+    *(recurrent("dynamic-lengths-known", op, "L", lengths=LENGTHS, constants="WRBL", declared=DYNAMIC) for op in GATES),
+    *(
+        recurrent("dynamic-lengths-both", op, "H", directions=2, lengths=EMPTY, declared=DYNAMIC | {"L": ("n",)})
+        for op in GATES
+    ),
+    *(recurrent("dynamic-clip", op, "B", attrs={"clip": 0.3}, declared=DYNAMIC) for op in GATES),
+    *(recurrent("dynamic-first-output", op, "B", outputs={"Y": FLOAT}, declared=DYNAMIC) for op in GATES),
+    *(recurrent("dynamic-last-output", op, "B", outputs={"": FLOAT, "YH": FLOAT}, declared=DYNAMIC) for op in GATES),
+    *(
+        recurrent("dynamic-batch-first", op, "B", batch_first=True, reference="evaluator", declared=BATCH_FIRST)
+        for op in GATES
+    ),
+    recurrent("dynamic-batch-first-states", "LSTM", "C", batch_first=True, reference="evaluator", declared=BATCH_FIRST),
+    *(recurrent("dynamic-not-constant", op, "H", directions=2, constants="", declared=DYNAMIC) for op in GATES),
+    *(
+        recurrent(f"dynamic-linear-first-{upto}", "GRU", upto, attrs={"linear_before_reset": 1}, declared=DYNAMIC)
+        for upto in "RBH"
+    ),
+    recurrent("dynamic-cell-states", "LSTM", "C", directions=2, declared=DYNAMIC),
+    recurrent("dynamic-peepholes", "LSTM", "P", directions=2, lengths=LENGTHS, declared=DYNAMIC),
+    recurrent("dynamic-coupled", "LSTM", "C", attrs={"input_forget": 1}, declared=DYNAMIC),
+    recurrent("dynamic-activations", "LSTM", "C", attrs=HARD, declared=DYNAMIC),
+    # Sequences without steps: their last state is zeros, as in onnxruntime, whatever the first one was.
+    *(recurrent("lengths-empty", op, "H", directions=2, lengths=EMPTY) for op in GATES),
+    *(recurrent("lengths-empty-known", op, "H", directions=2, lengths=EMPTY, constants="WRBL") for op in GATES),
+    *(recurrent("no-steps", op, "B", steps=0, outputs=PLAIN) for op in ("RNN", "LSTM")),
+    *(recurrent("no-steps-dynamic", op, "B", steps=0, declared=DYNAMIC, outputs=PLAIN) for op in ("RNN", "LSTM")),
+    *(recurrent("no-steps-both", op, "H", 2, steps=0, declared=DYNAMIC, outputs=PLAIN) for op in ("RNN", "LSTM")),
+    # onnxruntime ends the process on a GRU without steps, and leaves the last cell state of an LSTM to chance.
+    *(recurrent(f"no-steps-{name}", "GRU", "H", steps=0, declared=dims, **NO_ROWS) for name, dims in NO_STEPS.items()),
+    *(recurrent(f"no-state-{name}", "GRU", "H", steps=0, declared=dims, **NO_STATE) for name, dims in NO_STEPS.items()),
+    *(recurrent(f"no-cell-{name}", "LSTM", "C", steps=0, declared=dims, **NO_CELL) for name, dims in NO_STEPS.items()),
 ]

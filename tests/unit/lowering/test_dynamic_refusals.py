@@ -21,8 +21,8 @@ REFUSED = [
         "W has the shape [1, 12, 3], and with hidden_size 6 ONNX wants [1, 24, any]", "proj_size",
     ),
     (
-        Case("length", "LSTM", {"X": (4, 2, 3), **GATES}, {"hidden_size": 3}, declared={"X": ("time", 2, 3)}),
-        "the length of the sequences (time)", "--bind time=size",
+        Case("state", "LSTM", {"X": (4, 2, 3), **GATES}, {}, declared={"R": (1, 12, "hidden")}),
+        "the size of the state is only known when the graph runs", "",
     ),
     (
         Case("activation", "RNN", {"X": (4, 2, 3), "W": (1, 3, 3), "R": (1, 3, 3)},
