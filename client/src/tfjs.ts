@@ -193,12 +193,14 @@ class TfjsArtifact implements Artifact {
 
   private async read(outputs: core.Tensor[]): Promise<Record<string, TensorValues>> {
     try {
-      const data = await Promise.all(outputs.map((tensor) => tensor.data<"float32" | "int32" | "bool">()));
+      // on cpu, the values of an output may be those of an input or a weight
+      const copyOf = async (tensor: core.Tensor) => (await tensor.data<"float32" | "int32" | "bool">()).slice();
+      const data = await Promise.all(outputs.map(copyOf));
       return Object.fromEntries(
         outputs.map(({ shape }, i) => [this.names[i] ?? "", { data: data[i] ?? new Float32Array(), shape }]),
       );
     } finally {
-      this.tf.dispose(outputs);
+      this.tf.dispose(outputs.filter(({ kept }) => !kept)); // an output that is a weight is the weight itself
     }
   }
 }

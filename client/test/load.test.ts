@@ -39,6 +39,23 @@ test("computes outputs by name", async () => {
   artifact.dispose();
 });
 
+test("hands out values of its own: a constant stays, and so does what was passed in", async () => {
+  const constants = [{ name: "anchors", shape: [1, 2], values: [3, 4] }];
+  const artifact = await load(new Server({ features: TWO_FEATURES, constants, output: "anchors" }));
+  const passing = await load(new Server({ features: TWO_FEATURES }));
+  const data = Float32Array.of(1, 2);
+  for (let run = 0; run < 2; run++) {
+    const { score } = await artifact.run({ features: { data, shape: [1, 2] } });
+    expect(score?.data).toEqual(Float32Array.of(3, 4));
+    score?.data.fill(0);
+    const passed = await passing.run({ features: { data, shape: [1, 2] } });
+    passed["score"]?.data.fill(0);
+    expect(data).toEqual(Float32Array.of(1, 2));
+  }
+  artifact.dispose();
+  passing.dispose();
+});
+
 test.each([
   ["int64", "DT_INT32", Int32Array.of(-7, 2_000_000_000)],
   ["uint8", "DT_INT32", Int32Array.of(0, 255)],

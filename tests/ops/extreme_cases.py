@@ -1,7 +1,5 @@
 """Reductions of rows whose elements all lie beyond 1e20: masked by the lowest number, or by an infinity."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from tests.ops.graph_case import GraphCase
@@ -15,17 +13,23 @@ LOWEST = "-3.4028234663852886e38"
 HIGHEST = LOWEST[1:]
 
 
-def masked(name: str, body: str, number: str = LOWEST, out: str = "float[a, b] y", **feed: np.ndarray) -> GraphCase:
+FEED = {"x": SCORES, "m": KEPT}
+WITHOUT_ROWS = {name: array[:0] for name, array in FEED.items()}
+
+
+def masked(
+    name: str, body: str, number: str = LOWEST, out: str = "float[a, b] y", *, may_be_empty: bool = False
+) -> GraphCase:
     """A graph of scores x and a mask m; `number` is k."""
     text = f"net (float[N, {WIDTH}] x, bool[N, {WIDTH}] m) => ({out}) <float k = {{{number}}}> {{ {body} }}"
-    return GraphCase(f"masked-{name}", text, [{"x": SCORES, "m": KEPT, **feed}])
+    return GraphCase(f"masked-{name}", text, [FEED, *[WITHOUT_ROWS] * may_be_empty])
 
 
-def counted(name: str, body: str, mask: str = "int64", **values: np.ndarray) -> GraphCase:
+def counted(name: str, body: str, mask: str = "int64") -> GraphCase:
     """A graph of scores x and a mask m of numbers; k is the lowest number, one is 1."""
     consts = f"float k = {{{LOWEST}}}, float one = {{1.0}}"
     text = f"net (float[N, {WIDTH}] x, {mask}[N, {WIDTH}] m) => (float[a, b] y) <{consts}> {{ {body} }}"
-    feed: Mapping[str, np.ndarray] = {"x": SCORES, "m": KEPT.astype(mask.replace("float", "float32")), **values}
+    feed = {"x": SCORES, "m": KEPT.astype(mask.replace("float", "float32"))}
     return GraphCase(f"masked-{name}", text, [feed])
 
 
@@ -39,8 +43,8 @@ MASKED = [
     masked("softmax", WHERE + SOFTMAX),
     masked("softmax-1e30", WHERE + SOFTMAX, "-1e30"),
     masked("log-softmax", WHERE + "y = LogSoftmax <axis = -1> (p)"),
-    masked("max", WHERE + REDUCED + "y = ReduceMax (p, axes)"),
-    masked("min", WHERE + REDUCED + "y = ReduceMin (p, axes)", HIGHEST),
+    masked("max", WHERE + REDUCED + "y = ReduceMax (p, axes)", may_be_empty=True),
+    masked("min", WHERE + REDUCED + "y = ReduceMin (p, axes)", HIGHEST, may_be_empty=True),
     masked("min-by-negation", WHERE + REDUCED + "n = Neg (p) y = ReduceMin (n, axes)"),
     masked("max-of-all", "p = Where (m, k, k) y = ReduceMax <keepdims = 0> (p)", out="float y"),
     masked("log-sum-exp", WHERE + REDUCED + "y = ReduceLogSumExp (p, axes)"),
