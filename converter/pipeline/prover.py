@@ -28,6 +28,7 @@ from converter.pipeline.prove import (
     reference_of,
     spreads_of,
 )
+from converter.pipeline.rejected_sizes import unnamed_dimensions_hinted
 from converter.pipeline.samples import draw
 from converter.pipeline.source import Source
 from converter.pipeline.stored_samples import stored_vectors
@@ -90,7 +91,8 @@ class Prover:
     def reference(self) -> Reference:
         """What PyTorch gives for the samples where there is a module, else onnxruntime."""
         model, agreement = self._folder / "model.onnx", Agreement.of(self._resolved.config.parity)
-        return reference_of(self._reference_runtime(), model, self.samples, agreement, emit=self._emit)
+        with unnamed_dimensions_hinted(self._source.inputs):
+            return reference_of(self._reference_runtime(), model, self.samples, agreement, emit=self._emit)
 
     def _reference_runtime(self) -> Runtime:
         if self._source.module is None:

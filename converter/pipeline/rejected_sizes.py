@@ -1,10 +1,10 @@
 """Report sizes of inputs that contradict the model, which the compiler can't distinguish from a fault of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from converter.config import ParitySection
+from converter.config import ParitySection, TensorSpec, unnamed_axis
 from converter.errors import CheckpointError, ConfigError, ConverterError, InternalError
 from converter.parity.inputs import Sample
 from converter.pipeline.samples import draw
@@ -34,6 +34,25 @@ def rejected_sizes_reported(source: Source, model: Path, settings: ParitySection
             hint="give sizes that it accepts: by --bind NAME=SIZE, or by names for dimensions that must be equal, "
             "such as --input x=batch,8 --input state=2,batch,4",
         ) from error
+
+
+@contextmanager
+def unnamed_dimensions_hinted(specs: Sequence[TensorSpec]) -> Iterator[None]:
+    """Within it, a model's failure on an input says which sizes were guessed: those of dimensions without names.
+
+    Raises: what was raised within it, with a longer hint.
+    """
+    try:
+        yield
+    except ConverterError as error:
+        unnamed = [str(dim) for spec in specs for dim in spec.shape if unnamed_axis(spec.name, dim) is not None]
+        if type(error) is ConverterError and unnamed:
+            inputs = " ".join(f"--input {spec.name}={','.join(map(str, spec.shape))}" for spec in specs)
+            error.hint = (
+                f"the model gives no names to {', '.join(unnamed)}: give equal ones one name in {inputs}, "
+                f"or a size to each, such as --size {unnamed[-1]}=1"
+            )
+        raise
 
 
 def _rejection(model: Path, sample: Sample) -> str | None:

@@ -153,6 +153,14 @@ def test_dimensions_that_are_equal_get_one_name(cli: Cli, stateful: Path) -> Non
     assert run.code == 0, run.err
 
 
+def test_sizes_that_were_guessed_wrongly_are_named_with_what_to_type(cli: Cli, stateful: Path) -> None:
+    run = cli("convert", stateful, "--artifacts", stateful.parent, "--runtimes", "tfjs-cpu@node")
+    assert run.code == 1
+    assert "no names to x_dim_0, x_dim_1, state_dim_1" in run.err
+    assert "--input x=x_dim_0,x_dim_1 --input state=2,state_dim_1,3" in run.err
+    assert "--size state_dim_1=1" in run.err
+
+
 def test_unknown_dimensions_of_outputs_are_those_of_no_other_tensor(cli: Cli, tmp_path: Path) -> None:
     text = '<ir_version: 10, opset_import: ["" : 18]> g (float[?, 3] x) => (int64[2, ?] y, int64[2, ?] z) '
     onnx.save(
