@@ -11,6 +11,8 @@ from converter.lowering.legal import TF_TYPE, cast, select, transpose
 from converter.tfjs.graph import Dim, Ref
 
 Activation = Callable[[LoweringContext, Ref], Ref]
+Product = Callable[[LoweringContext, Ref, Ref], Ref]
+"""(context, rows, weights) -> rows @ weights"""
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 # What an activation takes from activation_alpha and activation_beta, with ONNX's defaults.
 _ALPHA = {"Affine": 1.0, "LeakyRelu": 0.01, "ThresholdedRelu": 1.0, "ScaledTanh": 1.0, "HardSigmoid": 0.2, "Elu": 1.0}
@@ -124,14 +126,14 @@ def _lengths(ctx: LoweringContext, n_steps: Dim) -> Ref | None:
     return host.unsqueeze(ctx, ctx.operand(4), [1])
 
 
-def projected(ctx: LoweringContext, sequences: Sequences, weights: Ref, bias: Ref | None) -> Ref:
+def projected(ctx: LoweringContext, sequences: Sequences, multiply: Product, weights: Ref, bias: Ref | None) -> Ref:
     """What each step gives the gates, as one MatMul for all steps.
 
     Shapes: weights (input, gates * hidden), bias (gates * hidden) -> (step, batch, gates * hidden) or batch first
     """
     sizes = host.sizes(ctx, sequences.data)
     flat = host.resize(ctx, sequences.data, [host.product(sizes[:2]), sizes[2]])
-    gates = total(ctx, product(ctx, flat, weights), bias)
+    gates = total(ctx, multiply(ctx, flat, weights), bias)
     return host.resize(ctx, gates, [*sizes[:2], host.sizes(ctx, gates)[1]])
 
 

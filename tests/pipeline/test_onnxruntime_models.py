@@ -176,3 +176,15 @@ def test_another_contributed_operator_is_refused_by_its_name(images: Path, tmp_p
         compile_onnx(load(_with(fused, rename, tmp_path / "other.onnx")))
     assert "since 0" not in str(refused.value)
     assert "optimizer" in refused.value.hint
+
+
+@pytest.mark.parametrize("level", [None, EXTENDED])
+def test_a_quantized_lstm_agrees(level: str | None, tmp_path: Path, pool: RuntimePool) -> None:
+    source = models.exported_sequences(tmp_path / "sequences.onnx")
+    file = models.dynamically_quantized(source, tmp_path / "quantized.onnx")
+    if level is not None:
+        file = models.optimized(file, tmp_path / "saved.onnx", level)
+    assert operators(file) == {"DynamicQuantizeLSTM"} | (set() if level is None else {"DynamicQuantizeMatMul"})
+    rng = np.random.default_rng(2)
+    inputs = [{"x": rng.standard_normal((5, batch, 6)).astype(np.float32)} for batch in (1, 3)]
+    assert largest_error(file, inputs, pool, tmp_path / "graph") < 1e-5

@@ -12,6 +12,7 @@ FAMILIES = (
     "contrib_embedding",
     "contrib_fused",
     "contrib_quantized",
+    "contrib_recurrent",
     "control_flow",
     "conv",
     "conv_transpose",

@@ -10,6 +10,7 @@ from converter.lowering.context import LoweringContext
 from converter.lowering.gates import (
     DIRECTIONS,
     Activation,
+    Product,
     Sequences,
     cut,
     held,
@@ -55,6 +56,7 @@ class Cell:
     step: Step
     weights: Ref
     bias: Ref | None
+    multiply: Product = product
 
 
 @lowers("RNN", since=(7, 14, 22))
@@ -144,21 +146,30 @@ def lower_lstm(ctx: LoweringContext) -> None:
     lower_lstm_with(ctx, lambda index: (matrix(ctx, 1, index), matrix(ctx, 2, index)), _hidden(ctx, 4))
 
 
-def lower_lstm_with(ctx: LoweringContext, weights: Callable[[int], tuple[Ref, Ref]], hidden: int) -> None:
+def lower_lstm_with(
+    ctx: LoweringContext,
+    weights: Callable[[int], tuple[Ref, Ref]],
+    hidden: int,
+    products: Callable[[int], tuple[Product, Product]] = lambda _: (product, product),
+) -> None:
     """Lower an LSTM; `weights` returns those of the input and of the recurrence in one direction.
 
+    `products` returns how the input and the state are multiplied by them.
     Shapes: weights (input, 4 * hidden) and (hidden, 4 * hidden)
     """
     couples = bool(ctx.attr("input_forget", 0))
 
     def make(direction: Direction) -> Cell:
         of_input, of_recurrence = weights(direction.index)
-        return Cell(_lstm(ctx, direction, of_recurrence, couples), of_input, _sum(ctx, *direction.bias))
+        by_input, by_recurrence = products(direction.index)
+        step = _lstm(ctx, direction, (of_recurrence, by_recurrence), couples)
+        return Cell(step, of_input, _sum(ctx, *direction.bias), by_input)
 
     lower_recurrence(ctx, make, hidden, n_gates=4, default=("Sigmoid", "Tanh", "Tanh"), states=(5, 6))
 
 
-def _lstm(ctx: LoweringContext, direction: Direction, recurrence: Ref, couples: bool) -> Step:
+def _lstm(ctx: LoweringContext, direction: Direction, weights: tuple[Ref, Product], couples: bool) -> Step:
+    recurrence, multiply = weights
     hidden, (f, g, h) = direction.hidden, direction.activations
     holes = piece(ctx, 7, direction.index)
     peepholes: tuple[Ref | None, ...] = (None,) * 3 if holes is None else _split(ctx, holes, hidden, hidden, hidden)
@@ -169,7 +180,7 @@ def _lstm(ctx: LoweringContext, direction: Direction, recurrence: Ref, couples: 
         def peeped(gate: Ref, hole: Ref | None, seen: Ref) -> Ref:
             return gate if hole is None else inner.emit("AddV2", gate, inner.emit("Mul", read(hole), seen))
 
-        gates = total(inner, x, product(inner, past, read(recurrence)))
+        gates = total(inner, x, multiply(inner, past, read(recurrence)))
         gate_i, gate_o, gate_f, gate_c = _split(inner, gates, *[hidden] * 4)
         peep_i, peep_o, peep_f = peepholes
         entering = f(inner, peeped(gate_i, peep_i, cell))
@@ -245,7 +256,7 @@ def _walk(
     if ctx.dims(sequences.data)[axis] == 0:
         return [zeros(ctx, shape) for _ in first], zeros(ctx, [*shape[:axis], host.Size(0), *shape[axis:]])
     begin = [zeros(ctx, shape) if state is None else state for state in first]
-    gates = projected(ctx, sequences, cell.weights, cell.bias)
+    gates = projected(ctx, sequences, cell.multiply, cell.weights, cell.bias)
 
     def step(inner: LoweringContext, read: Read, position: Ref, state: State, elements: State) -> tuple[State, State]:
         new = cell.step(inner, read, elements[0], state)
