@@ -18,6 +18,13 @@ from tools.sections import with_section
 DOCUMENT = Path(__file__).parents[1] / "docs" / "operators.md"
 WAYS = ("lowered", "dissolved", "inlined", "refused")
 
+REFUSED_PARTS = (
+    "Of these, what is not defined or not in the CPU kernels is refused: rotary positions inside Attention, a cache "
+    "that is written in place, a past without a present output, masks of four axes, queries, keys and values of "
+    "MultiHeadAttention packed in one operand, unidirectional attention between lengths that differ, and sequences of "
+    "different lengths in DynamicQuantizeLSTM."
+)
+
 Ways = Mapping[str, Sequence[int]]
 
 
@@ -74,6 +81,8 @@ def _contributed() -> Iterator[str]:
         is_lowered = REGISTRY.has(one.domain, one.name, VERSION)
         way = "lowered" if is_lowered else f"refused: {refusal(one.domain, one.name).reason}"
         yield f"| {one.name} | {one.domain or 'ai.onnx'} | {way} |"
+    yield ""
+    yield REFUSED_PARTS
     yield ""
     yield f"Every other operator of `{DOMAIN}` is refused by its name: {refusal(DOMAIN, '').reason}."
     layouts = refusal(f"{DOMAIN}.nchwc", "")
