@@ -113,7 +113,9 @@ class Extents:
 
 
 def _of_array(array: np.ndarray) -> Extent:
-    if array.dtype.kind != "f" or not array.size or float(np.abs(array).max()) <= REDUCTION_LIMIT:
+    if array.dtype.kind != "f" or not array.size:
+        return WITHIN
+    if float(array.min()) >= -REDUCTION_LIMIT and float(array.max()) <= REDUCTION_LIMIT:
         return WITHIN
     wide = widened(array)
     sides = [wide[wide < -REDUCTION_LIMIT], wide[wide > REDUCTION_LIMIT]]
