@@ -40,8 +40,11 @@ def _half_pixel(places: np.ndarray, axis: Scaling) -> np.ndarray:
 
 
 def _half_pixel_symmetric(places: np.ndarray, axis: Scaling) -> np.ndarray:
-    adjustment = np.float32(axis.n_out / (axis.scale * axis.n_in))
-    return np.float32(axis.n_in / 2) * (1 - adjustment) + _half_pixel(places, axis)
+    scale = np.float32(axis.scale)
+    adjustment = np.float32(axis.n_out) / (scale * np.float32(axis.n_in))
+    offset = np.float32(axis.n_in / 2) * (np.float32(1) - adjustment)
+    wide = np.float64(offset) + (places + np.float32(0.5)).astype(np.float64) / np.float64(scale) - 0.5
+    return np.asarray(wide, dtype=np.float32)
 
 
 def _pytorch_half_pixel(places: np.ndarray, axis: Scaling) -> np.ndarray:
@@ -72,11 +75,19 @@ COORDINATES: dict[str, _Positions] = {
     "tf_half_pixel_for_nn": lambda places, axis: (places + np.float32(0.5)) / np.float32(axis.scale),
 }
 
+
+def _rounded(places: np.ndarray, *, up: bool) -> np.ndarray:
+    """The nearest integers; what is within 1e-6 of a half counts as one, as ONNX Runtime has it."""
+    wide, low = places.astype(np.float64), np.floor(places.astype(np.float64))
+    is_half = np.abs(wide - low - 0.5) < 1e-6
+    return np.where(is_half, low + up, np.floor(wide + 0.5))
+
+
 NEAREST: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ceil": np.ceil,
     "floor": np.floor,
-    "round_prefer_ceil": lambda x: np.floor(x + np.float32(0.5)),
-    "round_prefer_floor": lambda x: np.ceil(x - np.float32(0.5)),
+    "round_prefer_ceil": lambda x: _rounded(x, up=True),
+    "round_prefer_floor": lambda x: _rounded(x, up=False),
 }
 
 
