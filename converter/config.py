@@ -253,10 +253,11 @@ class BudgetsSection(_Strict):
 
 
 class CardSection(_Strict):
-    """What only people can say in the model card: what the model is meant for, and what it is no good for."""
+    """What only people can say in the card; `group_names` publishes names of groups, which may be ids of persons."""
 
     intended_use: str = ""
     limits: tuple[str, ...] = ()
+    group_names: bool = False
 
 
 class Config(_Strict):

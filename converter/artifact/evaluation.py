@@ -102,6 +102,11 @@ class Groups(_Frozen):
     spread: tuple[Share, Share, Share] | None
     largest: tuple[GroupScored, ...]
 
+    def without_names(self) -> "Groups":
+        """Return the groups numbered from the largest, for their names may be ids of persons."""
+        numbered = (one.model_copy(update={"group": str(number)}) for number, one in enumerate(self.largest, 1))
+        return self.model_copy(update={"largest": tuple(numbered)})
+
 
 class Evaluation(_Frozen):
     """A model on rows that it never saw.

@@ -115,8 +115,13 @@ def _view(outcome: "BenchOutcome") -> Iterable["RenderableType"]:
         yield f"[yellow]not run[/] {escape(name)}: {escape(reason)}"
     for fault in outcome.exceeded:
         yield f"[bold red]exceeded[/] {escape(str(fault))}"
-    if not outcome.exceeded:
-        yield f"[green]within its budgets[/] {escape(shown_path(outcome.folder))}"
+    if outcome.exceeded:
+        return
+    if outcome.n_budgets:
+        limits = f"{outcome.n_budgets} {'budget' if outcome.n_budgets == 1 else 'budgets'}"
+        yield f"[green]within {limits}[/] {escape(shown_path(outcome.folder))}"
+    else:
+        yield f"no budgets: none in the config of {escape(shown_path(outcome.folder))}, no --budget NAME=NUMBER"
 
 
 WAYS = {"raw": "stored", "gzip": "by gzip", "brotli": "by brotli"}

@@ -17,6 +17,7 @@ from converter.errors import ConfigError, InternalError
 from converter.parity.inputs import make_samples
 from converter.pipeline.budgets import (
     Exceeded,
+    count_of,
     exceeded_metrics,
     exceeded_size,
     exceeded_speed,
@@ -84,6 +85,7 @@ class BenchOutcome:
     wire: Mapping[str, WireSize]  # by the file's path in the artifact
     not_run: Mapping[str, str]
     exceeded: tuple[Exceeded, ...]
+    n_budgets: int
     opponents: Opponents | None = None
     formula_times: tuple[FormulaTime, ...] = ()
 
@@ -103,6 +105,7 @@ class BenchOutcome:
             "runtimes": [_runtime_json(one) for one in self.runtimes],
             "wire": {path: asdict(size) for path, size in self.wire.items()},
             "not_run": dict(self.not_run),
+            "n_budgets": self.n_budgets,
             "exceeded": [asdict(one) | {"message": str(one)} for one in self.exceeded],
         }
 
@@ -173,6 +176,7 @@ def bench(
         wire,
         not_run,
         tuple(exceeded),
+        count_of(limits),
         opponents,
         tuple(formula_times),
     )

@@ -29,6 +29,12 @@ class Exceeded:
         return f"{self.where}: {self.budget} is {measured}, the budget is {self.kind} {self.limit:g}"
 
 
+def count_of(budgets: BudgetsSection) -> int:
+    """Return how many limits the budgets have."""
+    single = sum(value is not None for name, value in budgets if name != "metrics")
+    return single + sum(limit is not None for one in budgets.metrics.values() for limit in (one.min, one.max))
+
+
 def exceeded_metrics(budgets: BudgetsSection, metrics: Mapping[str, float] | None) -> list[Exceeded]:
     """The metric budgets that the metrics of a checkpoint don't meet."""
     wanted = dict(budgets.metrics)

@@ -15,7 +15,11 @@ PLOT_NAME = "calibration.svg"
 
 
 def write_card(folder: Path, config: Config, record: TrainingRecord) -> None:
-    """Write the record, the card and its plot into a folder."""
+    """Write the record, the card and its plot into a folder; names of groups only where the config asks for them."""
+    groups = record.evaluation.groups
+    if groups is not None and not config.card.group_names:
+        evaluation = record.evaluation.model_copy(update={"groups": groups.without_names()})
+        record = record.model_copy(update={"evaluation": evaluation})
     card = CardFacts(
         name=config.name,
         version=config.version,

@@ -211,8 +211,8 @@ def _groups(groups: Groups, column: str | None) -> Mapping[str, Any]:
     if groups.spread:
         low, middle, high = groups.spread
         sentence = (
-            f"Of the groups with {groups.min_rows} rows and more, a tenth has an accuracy of {low:.2f} or less, half "
-            f"of {middle:.2f} or less, and a tenth more than {high:.2f}. {sentence}"
+            f"Accuracy of the groups with {groups.min_rows} rows and more: 10th percentile {low:.2f}, "
+            f"median {middle:.2f}, 90th percentile {high:.2f}. {sentence}"
         )
     return {
         "column": column or "group",

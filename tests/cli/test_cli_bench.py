@@ -60,8 +60,19 @@ def test_bench_for_people(cli: Cli, artifact: Path) -> None:
     assert run.code == 0
     assert "tfjs-wasm@node" in run.out
     assert "by brotli" in run.out
-    assert "within its budgets" in run.out
+    assert "within 4 budgets" in run.out
     assert cli("bench", artifact, *NODE, "-q").out == "ok\n"
+
+
+def test_no_budget_is_claimed_to_be_met_where_there_is_none(cli: Cli, mlp: Path, tmp_path: Path) -> None:
+    assert cli("convert", mlp, "--artifacts", tmp_path, "--runtimes", "tfjs-cpu@node").code == 0
+    bench = ("bench", tmp_path / "mlp/0.1.0", "--runtimes", "tfjs-cpu@node", "--runs", "10")
+    run = cli(*bench)
+    assert run.code == 0
+    assert "within" not in run.out
+    assert "no budgets: none in the config" in run.out
+    assert cli(*bench, "--json").document["n_budgets"] == 0
+    assert "within 1 budget " in cli(*bench, "--budget", "artifact_kb=100000").out
 
 
 @pytest.mark.parametrize("budget", ["predict_p99_ms=0.0001", "load_ms=0.0001", "memory_mb=0.0001", "artifact_kb=0.01"])
