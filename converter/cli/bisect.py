@@ -2,12 +2,26 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from converter.cli.console import Console, Result, shown_path
-from converter.cli.options import BrowserOption, JsonOption, QuietOption, input_from_text
+from converter.cli.model_options import (
+    AllowMissingOption,
+    BindOption,
+    FactoryOption,
+    IgnoreKeysOption,
+    InputLayoutOption,
+    InputOption,
+    KwargsOption,
+    OpsetOption,
+    OutputOption,
+    StateKeyOption,
+    model_flags,
+)
+from converter.cli.options import BrowserOption, JsonOption, QuietOption, bindings_from_texts
+from converter.cli.sources import settings_of
 from converter.errors import ParityError
 
 if TYPE_CHECKING:
@@ -18,7 +32,7 @@ if TYPE_CHECKING:
 
 def bisect(
     context: typer.Context,
-    target: Annotated[Path, typer.Argument(metavar="ARTIFACT|MODEL.onnx", help="An artifact, or an ONNX model.")],
+    target: Annotated[Path, typer.Argument(metavar="ARTIFACT|SOURCE", help="An artifact, or what convert takes.")],
     runtime: Annotated[str, typer.Option(metavar="NAME", help="The TF.js runtime to look into.")],
     samples: Annotated[
         Path | None,
@@ -27,10 +41,16 @@ def bisect(
             help="Inputs of your own: .npz, .safetensors, .csv or .parquet. Default: the test vectors.",
         ),
     ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", metavar="NAME=DIMS", help="As for convert: what an ONNX model's input takes."),
-    ] = None,
+    factory: FactoryOption = None,
+    kwargs: KwargsOption = None,
+    state_key: StateKeyOption = None,
+    ignore_keys: IgnoreKeysOption = None,
+    allow_missing: AllowMissingOption = None,
+    inputs: InputOption = None,
+    outputs: OutputOption = None,
+    opset: OpsetOption = None,
+    bind: BindOption = None,
+    input_layout: InputLayoutOption = None,
     atol: Annotated[float | None, typer.Option(min=0, help="The absolute error to allow.")] = None,
     rtol: Annotated[float | None, typer.Option(min=0, help="The relative error to allow.")] = None,
     to: Annotated[
@@ -47,13 +67,26 @@ def bisect(
     [bold]Examples[/]
       compat-export bisect artifacts/compatibility/1.0.0 --runtime tfjs-wasm@node
       compat-export bisect model.onnx --runtime tfjs-webgl@chromium --input x=batch,3,224,224
+      compat-export bisect model.pth --factory net.py:Net --input x=batch,8 --runtime tfjs-wasm@node
     """
+    from converter.artifact.manifest import MANIFEST_NAME
     from converter.pipeline.bisect import bisect as run
     from converter.pipeline.target import open_target
 
     console: Console = context.obj
-    flags: dict[str, Any] = {"inputs": [input_from_text(text) for text in inputs]} if inputs else {}
-    opened = open_target(target, flags=flags, inputs=samples, atol=atol, rtol=rtol)
+    given = model_flags(factory, kwargs, state_key, ignore_keys, allow_missing, inputs, outputs, opset, input_layout)
+    flags = {path: value for path, value in given.items() if value is not None}
+    is_artifact = (target / MANIFEST_NAME).is_file()
+    config, from_source = (None, {}) if is_artifact else settings_of(target, flags)
+    opened = open_target(
+        target,
+        config=config,
+        flags=from_source | flags,
+        bind=bindings_from_texts(bind or []),
+        inputs=samples,
+        atol=atol,
+        rtol=rtol,
+    )
     with console.progress() as emit:
         outcome = run(opened, runtime, browser=browser, emit=emit)
     folder = to if outcome.write_reproducer(to) else None

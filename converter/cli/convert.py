@@ -10,6 +10,19 @@ import typer
 from converter.cli.console import Console, Result, shown_path
 from converter.cli.documents import JunitOption, ReportOption, writer
 from converter.cli.early import begin_early
+from converter.cli.model_options import (
+    AllowMissingOption,
+    BindOption,
+    FactoryOption,
+    IgnoreKeysOption,
+    InputLayoutOption,
+    InputOption,
+    KwargsOption,
+    OpsetOption,
+    OutputOption,
+    StateKeyOption,
+    model_flags,
+)
 from converter.cli.options import (
     BrowserOption,
     JsonOption,
@@ -18,9 +31,7 @@ from converter.cli.options import (
     UnrollLimitOption,
     WithoutPassOption,
     bindings_from_texts,
-    input_from_text,
     names_from_list,
-    object_from_json,
     weights_from_texts,
 )
 from converter.cli.proof_options import (
@@ -44,7 +55,7 @@ if TYPE_CHECKING:
     from converter.pipeline.convert import ConvertOutcome
     from converter.pipeline.encode_choice import Trial
 
-MODEL, EXPORT = "Model", "Artifact"
+EXPORT = "Artifact"
 
 
 def convert(
@@ -57,81 +68,16 @@ def convert(
             "(.index.json), a folder of Hugging Face, or a .onnx model.",
         ),
     ],
-    factory: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE",
-            help="The code that gives a state dict its network: FILE.py:NAME or package.module:NAME.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    kwargs: Annotated[
-        str | None, typer.Option(metavar="JSON", help="Keyword arguments of the factory.", rich_help_panel=MODEL)
-    ] = None,
-    state_key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY",
-            help="Where the state dict is in a checkpoint that holds several: params_ema, or a dotted path.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    ignore_keys: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Entries of the state dict to leave out, such as 'criterion.*'. Repeatable.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    allow_missing: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Tensors of the network that the state dict may lack; they keep their initial value. Repeatable.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            metavar="NAME=DIMS",
-            help="An input, such as audio=batch,1024:float32:-1..1; dtype and range may be left out. "
-            "Of a checkpoint, NAME is the parameter of forward() that takes it. Repeatable.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    outputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--output",
-            metavar="NAME",
-            help="An output's name, in place of the key or field that the network returns it under. Repeatable.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    opset: Annotated[
-        int | None, typer.Option(help="The ONNX opset to export at, 18 or newer.", rich_help_panel=MODEL)
-    ] = None,
-    bind: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=SIZE",
-            help="Fix a dynamic dimension, or an ONNX input of one number: batch=1. "
-            "A dimension without a name is INPUT_dim_AXIS: x_dim_0=1. Repeatable.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    input_layout: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LAYOUT",
-            help="`nhwc` for images with their channels last, as tf.browser.fromPixels gives them. "
-            "Default: as the model has them.",
-            rich_help_panel=EXPORT,
-        ),
-    ] = None,
+    factory: FactoryOption = None,
+    kwargs: KwargsOption = None,
+    state_key: StateKeyOption = None,
+    ignore_keys: IgnoreKeysOption = None,
+    allow_missing: AllowMissingOption = None,
+    inputs: InputOption = None,
+    outputs: OutputOption = None,
+    opset: OpsetOption = None,
+    bind: BindOption = None,
+    input_layout: InputLayoutOption = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(
@@ -240,15 +186,7 @@ def convert(
             "also": names_from_list(also, "--also"),
             "without_passes": without_passes or None,
             "unroll_limit": unroll_limit,
-            "model.factory": factory,
-            "model.kwargs": None if kwargs is None else object_from_json(kwargs, "--kwargs"),
-            "model.state_key": state_key,
-            "model.ignore_keys": ignore_keys or None,
-            "model.allow_missing": allow_missing or None,
-            "inputs": [input_from_text(text) for text in inputs or ()] or None,
-            "outputs": outputs or None,
-            "input_layout": input_layout,
-            "export.opset": opset,
+            **model_flags(factory, kwargs, state_key, ignore_keys, allow_missing, inputs, outputs, opset, input_layout),
             "weights.max_error": max_error,
             **weights_from_texts(weights or []),
             "parity.atol": atol,

@@ -145,9 +145,10 @@ def bisect(
             unroll_limit=target.unroll_limit,
             registry=registry,
         )
-        search = _Search(probe, target.tolerance, emit)
+        tolerance = target.tolerance_in(runtime)
+        search = _Search(probe, tolerance, emit)
         found = search.run(target.samples)
-    return BisectOutcome(info, target.tolerance, len(target.samples), len(search.nodes), found)
+    return BisectOutcome(info, tolerance, len(target.samples), len(search.nodes), found)
 
 
 class _Search:

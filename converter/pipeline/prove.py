@@ -171,9 +171,14 @@ def model_for(name: str, folder: Path) -> Path:
     return folder / "tfjs" if name.startswith("tfjs-") else folder / "model.onnx"
 
 
+def computes_float16(name: str) -> bool:
+    """Return whether a runtime computes in float16 textures."""
+    return "-f16@" in name
+
+
 def classes_of(name: str, model: Path) -> tuple[str, ...]:
     """The classes of tolerances that a runtime with that model belongs to."""
-    classes = ["float16-textures"] if "-f16@" in name else []
+    classes = ["float16-textures"] if computes_float16(name) else []
     if name.startswith("tfjs-") and _has_rounded_weights(model):
         classes.append("quantised-weights")
     return tuple(classes) or ("float32",)

@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from tests.cli.conftest import Cli
 
@@ -43,3 +45,22 @@ def test_of_an_artifact(cli: Cli, mlp: Path) -> None:
 def test_refusals(cli: Cli, mlp: Path, arguments: tuple[str, ...], code: int) -> None:
     run = cli("bisect", mlp, *arguments)
     assert (run.code, run.out) == (code, "")
+
+
+def test_what_a_failed_convert_was_given_can_be_bisected(cli: Cli, rounding: Path, tmp_path: Path) -> None:
+    strict = ("--runtimes", "tfjs-cpu@node", "--atol", "0", "--rtol", "0", "--artifacts", tmp_path / "artifacts")
+    assert cli("convert", rounding, *strict).code == 5
+    config = tmp_path / "rounding.yaml"
+    tolerances = "{tolerances: {float32: {atol: 0, rtol: 0}}}"
+    config.write_text(f"name: rounding\nmodel: {{checkpoint: {rounding}}}\nparity: {tolerances}\n")
+    run = cli("bisect", config, "--runtime", "tfjs-cpu@node", "--to", tmp_path / "found", "--json")
+    assert (run.code, run.document["status"]) == (5, "diverges")
+
+
+def test_a_state_dict_is_bisected_with_the_options_of_convert(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("from torch import nn\n\ndef net():\n    return nn.Sequential(nn.Linear(3, 2))\n")
+    torch.save(nn.Sequential(nn.Linear(3, 2)).state_dict(), tmp_path / "net.pth")
+    model = (tmp_path / "net.pth", "--factory", f"{tmp_path / 'net.py'}:net", "--input", "input=batch,3")
+    run = cli("bisect", *model, "--bind", "batch=2", "--runtime", "tfjs-cpu@node", "--json")
+    assert (run.code, run.err) == (0, "")
+    assert run.document["status"] == "agrees"

@@ -10,9 +10,11 @@ import pytest
 from onnx import parser
 
 from converter.cli import main
+from converter.config import TOLERANCES
 from converter.errors import ArtifactError, CheckpointError, ConfigError, RuntimeMissing
 from converter.fileio import read_safetensors
 from converter.onnx_model import nodes_of
+from converter.parity.compare import Tolerance
 from converter.pipeline.bisect import BisectOutcome, bisect
 from converter.pipeline.events import StepFinished
 from converter.pipeline.reproducer import EXPECTED_NAME, INPUTS_NAME, MODEL_NAME
@@ -245,3 +247,10 @@ def test_the_command_that_is_printed_shows_the_fault_again(tmp_path: Path, capsy
     assert program == "compat-export"
     assert main([*arguments, "--to", "again", "--json"]) == 5
     assert json.loads(capsys.readouterr().out)["divergence"]["fails_alone"]
+
+
+def test_a_runtime_has_the_tolerance_of_its_class(mlp: Target, tmp_path: Path) -> None:
+    assert mlp.tolerance_in("tfjs-wasm@node") == Tolerance(**TOLERANCES["float32"])
+    assert mlp.tolerance_in("tfjs-webgl-f16@chromium") == Tolerance(**TOLERANCES["float16-textures"])
+    exact = open_target(tmp_path / "mlp.onnx", atol=0.0, rtol=0.0)
+    assert exact.tolerance_in("tfjs-webgl-f16@chromium") == Tolerance(0.0, 0.0)
