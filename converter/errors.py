@@ -46,9 +46,13 @@ class UnsupportedError(ConverterError):
 
 
 class ParityError(ConverterError):
-    """Two runtimes disagree about the same inputs."""
+    """Two runtimes disagree about the same inputs.
+
+    `runtimes` names those whose values differ from the reference.
+    """
 
     exit_code = 5
+    runtimes: tuple[str, ...] = ()
 
 
 class ArtifactError(ConverterError):

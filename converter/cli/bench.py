@@ -10,10 +10,13 @@ from converter.cli.console import Console, Result, shown_path
 from converter.cli.documents import DOCUMENTS, writer
 from converter.cli.github import annotate
 from converter.cli.options import (
+    REFERENCE,
+    STORE,
     BrowserOption,
     JsonOption,
     QuietOption,
     RuntimesOption,
+    StoreOption,
     budgets_from_texts,
     names_from_list,
 )
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
 
 def bench(
     context: typer.Context,
-    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A folder that holds manifest.json.")],
+    artifact: Annotated[str, typer.Argument(metavar="ARTIFACT", help=REFERENCE)],
+    artifacts: StoreOption = STORE,
     runtimes: RuntimesOption = None,
     runs: Annotated[int, typer.Option(min=1, help="How often to predict, in each runtime.")] = 100,
     seconds: Annotated[
@@ -63,13 +67,14 @@ def bench(
       compat-export bench artifacts/compatibility/1.0.0 --against legacy
     """
     from converter.pipeline.bench import bench as run
+    from converter.pipeline.locate import located, url_of
 
     console: Console = context.obj
-    write = writer(report, artifact=artifact)
     names, budgets = names_from_list(runtimes, "--runtimes"), budgets_from_texts(budget or [])
-    with console.progress() as emit:
+    with console.progress() as emit, located(artifact, artifacts, emit=emit) as place:
+        write = writer(report, artifact=place.folder)
         outcome = run(
-            artifact,
+            place.folder,
             runtimes=names,
             budgets=budgets,
             browser=browser,
@@ -78,20 +83,21 @@ def bench(
             against_legacy=against == "legacy",
             emit=emit,
         )
-    write(outcome.facts())
+        write(outcome.facts())
+    shown = url_of(artifact, artifacts) or shown_path(outcome.folder)
     for one in outcome.exceeded:
         annotate("error", "compat-export: BudgetError", str(one))
     manifest = outcome.manifest
-    document = {"artifact": shown_path(outcome.folder), "name": manifest.name, "version": manifest.version}
+    document = {"artifact": shown, "name": manifest.name, "version": manifest.version}
     return Result(
         document | outcome.as_json(),
-        essential="; ".join(map(str, outcome.exceeded)) or "ok",
-        view=lambda: _view(outcome),
+        essential="; ".join(map(str, outcome.exceeded)) or ("ok" if outcome.n_budgets else "measured"),
+        view=lambda: _view(outcome, shown),
         exit_code=BudgetError.exit_code if outcome.exceeded else 0,
     )
 
 
-def _view(outcome: "BenchOutcome") -> Iterable["RenderableType"]:
+def _view(outcome: "BenchOutcome", shown: str) -> Iterable["RenderableType"]:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -119,9 +125,9 @@ def _view(outcome: "BenchOutcome") -> Iterable["RenderableType"]:
         return
     if outcome.n_budgets:
         limits = f"{outcome.n_budgets} {'budget' if outcome.n_budgets == 1 else 'budgets'}"
-        yield f"[green]within {limits}[/] {escape(shown_path(outcome.folder))}"
+        yield f"[green]within {limits}[/] {escape(shown)}"
     else:
-        yield f"no budgets: none in the config of {escape(shown_path(outcome.folder))}, no --budget NAME=NUMBER"
+        yield f"no budgets: none in the config of {escape(shown)}, no --budget NAME=NUMBER"
 
 
 WAYS = {"raw": "stored", "gzip": "by gzip", "brotli": "by brotli"}

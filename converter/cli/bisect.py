@@ -20,9 +20,26 @@ from converter.cli.model_options import (
     StateKeyOption,
     model_flags,
 )
-from converter.cli.options import BrowserOption, JsonOption, QuietOption, bindings_from_texts
+from converter.cli.options import (
+    STORE,
+    BrowserOption,
+    JsonOption,
+    QuietOption,
+    StoreOption,
+    UnrollLimitOption,
+    WithoutPassOption,
+    bindings_from_texts,
+)
+from converter.cli.proof_options import (
+    BatchesOption,
+    SamplesOption,
+    SeedOption,
+    SizeOption,
+    batches_from_list,
+    sizes_from_texts,
+)
 from converter.cli.sources import settings_of
-from converter.errors import ParityError
+from converter.errors import ConfigError, ParityError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,15 +49,15 @@ if TYPE_CHECKING:
 
 def bisect(
     context: typer.Context,
-    target: Annotated[Path, typer.Argument(metavar="ARTIFACT|SOURCE", help="An artifact, or what convert takes.")],
+    target: Annotated[
+        str,
+        typer.Argument(metavar="ARTIFACT|SOURCE", help="An artifact or its URL, or what convert takes."),
+    ],
     runtime: Annotated[str, typer.Option(metavar="NAME", help="The TF.js runtime to look into.")],
-    samples: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Inputs of your own: .npz, .safetensors, .csv or .parquet. Default: the test vectors.",
-        ),
-    ] = None,
+    samples: SamplesOption = None,
+    batches: BatchesOption = None,
+    sizes: SizeOption = None,
+    seed: SeedOption = None,
     factory: FactoryOption = None,
     kwargs: KwargsOption = None,
     state_key: StateKeyOption = None,
@@ -51,11 +68,14 @@ def bisect(
     opset: OpsetOption = None,
     bind: BindOption = None,
     input_layout: InputLayoutOption = None,
+    without_passes: WithoutPassOption = None,
+    unroll_limit: UnrollLimitOption = None,
     atol: Annotated[float | None, typer.Option(min=0, help="The absolute error to allow.")] = None,
     rtol: Annotated[float | None, typer.Option(min=0, help="The relative error to allow.")] = None,
     to: Annotated[
         Path, typer.Option(metavar="DIR", help="Where to write the smallest model found that fails by itself.")
     ] = Path("reproducer"),
+    artifacts: StoreOption = STORE,
     browser: BrowserOption = None,
     _json: JsonOption = False,
     _quiet: QuietOption = False,
@@ -63,6 +83,7 @@ def bisect(
     """Find the first node of a model that a runtime computes otherwise than onnxruntime.
 
     Exits with 5 if there is one, and with 0 if the runtime agrees on every sample.
+    An artifact runs its test vectors, anything else what `convert` would compare on; --samples FILE replaces them.
 
     [bold]Examples[/]
       compat-export bisect artifacts/compatibility/1.0.0 --runtime tfjs-wasm@node
@@ -71,23 +92,39 @@ def bisect(
     """
     from converter.artifact.manifest import MANIFEST_NAME
     from converter.pipeline.bisect import bisect as run
+    from converter.pipeline.locate import located
     from converter.pipeline.target import open_target
 
     console: Console = context.obj
-    given = model_flags(factory, kwargs, state_key, ignore_keys, allow_missing, inputs, outputs, opset, input_layout)
+    given = model_flags(
+        factory, kwargs, state_key, ignore_keys, allow_missing, inputs, outputs, opset, input_layout
+    ) | {
+        "without_passes": without_passes or None,
+        "unroll_limit": unroll_limit,
+        "parity.seed": seed,
+        "parity.batches": batches_from_list(batches),
+        "parity.sizes": sizes_from_texts(sizes),
+    }
     flags = {path: value for path, value in given.items() if value is not None}
-    is_artifact = (target / MANIFEST_NAME).is_file()
-    config, from_source = (None, {}) if is_artifact else settings_of(target, flags)
-    opened = open_target(
-        target,
-        config=config,
-        flags=from_source | flags,
-        bind=bindings_from_texts(bind or []),
-        inputs=samples,
-        atol=atol,
-        rtol=rtol,
-    )
-    with console.progress() as emit:
+    bindings = bindings_from_texts(bind or [])
+    with console.progress() as emit, located(target, artifacts, emit=emit) as place:
+        is_artifact = (place.folder / MANIFEST_NAME).is_file()
+        if is_artifact and (unused := sorted({*flags, *bindings})):
+            raise ConfigError(
+                f"an artifact is searched as it was converted, so {', '.join(unused)} can't be changed",
+                where=target,
+                hint="give the source that it was converted from instead",
+            )
+        config, from_source = (None, {}) if is_artifact else settings_of(Path(target), flags)
+        opened = open_target(
+            place.folder,
+            config=config,
+            flags=from_source | flags,
+            bind=bindings,
+            inputs=samples,
+            atol=atol,
+            rtol=rtol,
+        )
         outcome = run(opened, runtime, browser=browser, emit=emit)
     folder = to if outcome.write_reproducer(to) else None
     document = outcome.as_json() | {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from converter.cli.console import Console, Result, shown_path
-from converter.cli.options import BrowserOption, JsonOption, QuietOption
+from converter.cli.options import REFERENCE, STORE, BrowserOption, JsonOption, QuietOption, StoreOption
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,10 +26,11 @@ def client() -> None:
 
 @app.command()
 def types(
-    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A folder that holds manifest.json.")],
+    artifact: Annotated[str, typer.Argument(metavar="ARTIFACT", help=REFERENCE)],
     to: Annotated[
         Path, typer.Option(metavar="DIR", help="Where to write features.d.ts and features.js; replaced if there.")
     ] = Path(),
+    artifacts: StoreOption = STORE,
     _json: JsonOption = False,
     _quiet: QuietOption = False,
 ) -> Result:
@@ -40,9 +41,11 @@ def types(
     [bold]Example[/]
       compat-export client types artifacts/compatibility/1.0.0 --to src/model
     """
+    from converter.pipeline.locate import located
     from converter.pipeline.types import types_of_artifact
 
-    manifest, files = types_of_artifact(artifact, to)
+    with located(artifact, artifacts, with_files=False) as place:
+        manifest, files = types_of_artifact(place.folder, to)
     paths = [shown_path(file) for file in files]
     document = {
         "name": manifest.name,
@@ -56,7 +59,7 @@ def types(
 @app.command()
 def bundle(
     context: typer.Context,
-    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A folder that holds manifest.json.")],
+    artifact: Annotated[str, typer.Argument(metavar="ARTIFACT", help=REFERENCE)],
     backend: Annotated[Backend, typer.Option(help="The backend that the app computes on.")],
     to: Annotated[
         Path, typer.Option(metavar="DIR", help="Where to write tfjs-BACKEND.js and what belongs to it.")
@@ -70,6 +73,7 @@ def bundle(
     ] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Don't prove the build in Chromium.")] = False,
     browser: BrowserOption = None,
+    artifacts: StoreOption = STORE,
     _json: JsonOption = False,
     _quiet: QuietOption = False,
 ) -> Result:
@@ -82,10 +86,11 @@ def bundle(
       compat-export client bundle artifacts/compatibility/1.0.0 --backend wasm --to src/model
     """
     from converter.pipeline.bundle import bundle as run
+    from converter.pipeline.locate import located
 
     console: Console = context.obj
-    with console.progress() as emit:
-        outcome = run(artifact, backend, to, modules=modules, prove_it=not no_verify, browser=browser, emit=emit)
+    with console.progress() as emit, located(artifact, artifacts, emit=emit) as place:
+        outcome = run(place.folder, backend, to, modules=modules, prove_it=not no_verify, browser=browser, emit=emit)
     return Result(_document(outcome), essential=shown_path(outcome.files[0]), view=lambda: _bundle_view(outcome))
 
 

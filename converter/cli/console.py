@@ -48,14 +48,14 @@ class Failure:
 class Console:
     """A terminal that speaks to people, to machines, or only says what is essential."""
 
-    def __init__(self, mode: Mode) -> None:
-        self.mode = mode
+    def __init__(self, mode: Mode, arguments: Sequence[str] = ()) -> None:
+        self.mode, self.arguments = mode, tuple(arguments)
         self.debug = False
 
     @classmethod
     def for_arguments(cls, argv: Sequence[str]) -> "Console":
         """The console that a command line asks for, known before it is parsed: a usage error obeys it as well."""
-        return cls("json" if "--json" in argv else "quiet" if "--quiet" in argv or "-q" in argv else "people")
+        return cls("json" if "--json" in argv else "quiet" if "--quiet" in argv or "-q" in argv else "people", argv)
 
     def show(self, result: Result) -> None:
         """Write a result to stdout."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from converter.cli.bisect_hint import bisect_of_convert, hint_to_bisect
 from converter.cli.console import Console, Result, shown_path
 from converter.cli.documents import JunitOption, ReportOption, writer
 from converter.cli.early import begin_early
@@ -199,7 +200,7 @@ def convert(
         }
     )
     return _run(
-        context.obj,
+        context,
         source,
         flags,
         _part(bump, version),
@@ -212,7 +213,8 @@ def convert(
     )
 
 
-def _run(console: Console, source: Path, flags: dict[str, Any], bump: "Part | None", **how: Any) -> Result:
+def _run(context: typer.Context, source: Path, flags: dict[str, Any], bump: "Part | None", **how: Any) -> Result:
+    console: Console = context.obj
     config, from_source = settings_of(source, flags)
     from converter.config import resolve
 
@@ -223,7 +225,7 @@ def _run(console: Console, source: Path, flags: dict[str, Any], bump: "Part | No
 
     if bump:
         resolved = resolve(config, from_source | flags | {"version": next_version(resolved, bump)})
-    with console.progress() as emit:
+    with console.progress() as emit, hint_to_bisect(bisect_of_convert(context, console.arguments)):
         outcome = run(resolved, **how, emit=emit)
     return Result(_document(outcome), essential=shown_path(outcome.folder), view=lambda: _view(outcome))
 

@@ -11,7 +11,7 @@ def exit_codes() -> dict[int, str]:
     return {
         0: "All is well.",
         ConverterError.exit_code: "Another error that a person can act on.",
-        **{kind.exit_code: kind.__doc__ or "" for kind in kinds},
+        **{kind.exit_code: (kind.__doc__ or "").partition("\n")[0] for kind in kinds},
         InternalError.exit_code: InternalError.__doc__ or "",
         INTERRUPTED: "Interrupted.",
     }

@@ -1,12 +1,14 @@
 """`compat-export gc`."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from converter.cli.console import Result
 from converter.cli.options import STORE, JsonOption, QuietOption, StoreOption
+from converter.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,11 +28,15 @@ def gc(
       compat-export gc --dry-run
       compat-export gc compatibility --keep 3
     """
+    from converter.pipeline.fetch import is_url
     from converter.pipeline.library import collect_models
+
+    if is_url(artifacts):
+        raise ConfigError("only a local store is cleaned up", where="--artifacts", hint="name its folder")
 
     removed = [
         f"{one.name}@{version}"
-        for one in collect_models(artifacts, name, keep=keep, dry_run=dry_run)
+        for one in collect_models(Path(artifacts), name, keep=keep, dry_run=dry_run)
         for version in one.versions
     ]
     document = {"removed": removed, "dry_run": dry_run}

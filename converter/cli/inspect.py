@@ -1,13 +1,12 @@
 """`compat-export inspect`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from converter.cli.console import Result
-from converter.cli.options import JsonOption, QuietOption, UnrollLimitOption, WithoutPassOption
+from converter.cli.options import STORE, JsonOption, QuietOption, StoreOption, UnrollLimitOption, WithoutPassOption
 from converter.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +21,11 @@ SHOWN_ELSEWHERE = {
 
 def inspect(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="An artifact, a folder with a TF.js graph model, or a .onnx file.")
+        str,
+        typer.Argument(
+            metavar="PATH",
+            help="A .onnx file, a folder with a TF.js graph model, or an artifact: NAME@VERSION or its URL.",
+        ),
     ],
     graph: Annotated[
         bool,
@@ -30,6 +33,7 @@ def inspect(
     ] = False,
     without_passes: WithoutPassOption = None,
     unroll_limit: UnrollLimitOption = None,
+    artifacts: StoreOption = STORE,
     _json: JsonOption = False,
     _quiet: QuietOption = False,
 ) -> Result:
@@ -41,14 +45,16 @@ def inspect(
       compat-export inspect model.onnx --graph --without-pass "fuse-*"
     """
     from converter.pipeline.inspect import inspect_path
+    from converter.pipeline.locate import located
 
     if without_passes and not graph:
         raise ConfigError("nothing is compiled without --graph", where="--without-pass", hint="give --graph too")
-    document = inspect_path(path)
-    if graph:
-        from converter.pipeline.stages import stages_of
+    with located(path, artifacts) as place:
+        document = inspect_path(place.folder)
+        if graph:
+            from converter.pipeline.stages import stages_of
 
-        document["stages"] = stages_of(path, without_passes or (), unroll_limit)
+            document["stages"] = stages_of(place.folder, without_passes or (), unroll_limit)
     return Result(document, essential=_title(document), view=lambda: _view(document))
 
 

@@ -1,7 +1,6 @@
 """`compat-export list`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +25,7 @@ def list_models(
     [bold]Examples[/]
       compat-export list
       compat-export list compatibility --artifacts dist/release
+      compat-export list --artifacts s3://models
     """
     from converter.pipeline.library import list_models as run
 
@@ -34,13 +34,13 @@ def list_models(
     return Result({"models": models}, essential, view=lambda: _view(models, artifacts))
 
 
-def _view(models: Sequence[Mapping[str, Any]], store: Path) -> Iterable["RenderableType"]:
+def _view(models: Sequence[Mapping[str, Any]], store: str) -> Iterable["RenderableType"]:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
     if not models:
-        yield f"no models in {escape(str(store))}: `compat-export convert` puts them there"
+        yield f"no models in {escape(store)}: `compat-export convert` puts them there"
         return
     table = Table("version", "channels", "released", "parity", "size", "digest", box=box.SIMPLE_HEAD)
     for model in models:

@@ -12,9 +12,11 @@ from converter.errors import ConfigError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the essential line.")]
-StoreOption = Annotated[Path, typer.Option("--artifacts", metavar="DIR", help="The store that holds the artifacts.")]
-STORE = Path("artifacts")
-REFERENCE = "A version: NAME@VERSION, NAME@CHANNEL, NAME for the latest, or its folder."
+StoreOption = Annotated[
+    str, typer.Option("--artifacts", metavar="DIR|URL", help="The store that holds the artifacts, such as s3://models.")
+]
+STORE = "artifacts"
+REFERENCE = "A version: NAME@VERSION, NAME@CHANNEL, NAME for the latest, its folder, or its URL."
 RuntimesOption = Annotated[
     str | None,
     typer.Option(

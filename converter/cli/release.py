@@ -62,7 +62,7 @@ def release(
         outcome = run(
             reference,
             to,
-            root=artifacts,
+            store=artifacts,
             channels=channel or [],
             key=key,
             registry=registry,

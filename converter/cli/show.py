@@ -25,11 +25,12 @@ def show(
     [bold]Examples[/]
       compat-export show compatibility@1.0.0
       compat-export show compatibility@latest --json
+      compat-export show s3://models/compatibility@stable
     """
     from converter.pipeline.library import show as run
 
     document = run(reference, artifacts)
-    folder = shown_path(Path(document["folder"]))
+    folder = document["folder"] if "://" in document["folder"] else shown_path(Path(document["folder"]))
     return Result(document | {"folder": folder}, essential=folder, view=lambda: _view(document, folder))
 
 

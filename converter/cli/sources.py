@@ -1,4 +1,4 @@
-"""Tell what kind of file the SOURCE of a command is."""
+"""Find out what kind of file the SOURCE of a command is."""
 
 import re
 from collections.abc import Mapping

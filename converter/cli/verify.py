@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from converter.cli.bisect_hint import bisect_of_artifact, hint_to_bisect
 from converter.cli.console import Console, Result, shown_path
 from converter.cli.documents import JunitOption, ReportOption, writer
 from converter.cli.options import (
+    REFERENCE,
     STORE,
     BrowserOption,
     JsonOption,
@@ -36,9 +38,7 @@ def verify(
     context: typer.Context,
     artifact: Annotated[
         str,
-        typer.Argument(
-            metavar="ARTIFACT", help="NAME@VERSION, NAME@CHANNEL, a folder, or the URL of a published version."
-        ),
+        typer.Argument(metavar="ARTIFACT", help=REFERENCE),
     ],
     public_key: Annotated[
         Path | None, typer.Option(metavar="KEY.pem", help="The public key that must have signed it.")
@@ -73,18 +73,19 @@ def verify(
       compat-export verify artifacts/compatibility/1.0.0 --report report.html --junit junit.xml
     """
     from converter.artifact.references import folder_of
-    from converter.pipeline.fetch import is_url
+    from converter.pipeline.locate import url_of
     from converter.pipeline.samples import Wanted
     from converter.pipeline.verify import verify_reference as run
 
     console: Console = context.obj
-    write = writer(report, junit, artifact=None if is_url(artifact) else folder_of(artifact, artifacts))
+    url = url_of(artifact, artifacts)
+    write = writer(report, junit, artifact=None if url else folder_of(artifact, Path(artifacts)))
     names = names_from_list(runtimes, "--runtimes")
     wanted = Wanted(seed, batches_from_list(batches), sizes_from_texts(sizes), samples)
-    with console.progress() as emit:
+    with console.progress() as emit, hint_to_bisect(bisect_of_artifact(artifact)):
         outcome = run(
             artifact,
-            root=artifacts,
+            store=artifacts,
             public_key=public_key,
             seen=seen,
             runtimes=names,
@@ -94,7 +95,7 @@ def verify(
             emit=emit,
         )
     manifest = outcome.manifest
-    shown = artifact if is_url(artifact) else shown_path(outcome.folder)
+    shown = url or shown_path(outcome.folder)
     document = {
         "artifact": shown,
         "name": manifest.name,

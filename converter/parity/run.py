@@ -172,7 +172,8 @@ def check_parity(
     watch = _Watch(on_progress, on_outputs)
     verdicts = tuple(_verdict_on(one, reference, samples, agreement, watch) for one in candidates)
     hashes = {sample.label: sample.sha256 for sample in samples}
-    return ParityReport(reference.info, agreement.tolerances, hashes, verdicts, dict(not_run or {}))
+    given = frozenset(sample.label for sample in samples if sample.is_given)
+    return ParityReport(reference.info, agreement.tolerances, hashes, verdicts, dict(not_run or {}), given)
 
 
 def _require_samples(samples: Sequence[Sample]) -> None:

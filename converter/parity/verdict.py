@@ -11,6 +11,8 @@ from converter.parity.compare import Tolerance
 from converter.parity.output import OutputVerdict
 
 Status = Literal["passed", "failed", "error"]
+HALF = "float16-textures"
+SETTING_OF_ATOL = "parity.tolerances.float32"  # what --atol sets
 
 
 class Info(Protocol):
@@ -80,7 +82,8 @@ class RuntimeVerdict:
 class ParityReport:
     """Every runtime's verdict against one reference; `not_run` gives the reason for each runtime left out.
 
-    `tolerances` holds those of the classes by name; an output's verdict has the one that it was held to.
+    `tolerances` holds those of the classes by name; an output's verdict has the one that it was held to. `given` labels
+    the samples that are a user's own; the others were drawn.
     """
 
     reference: Info
@@ -88,6 +91,7 @@ class ParityReport:
     samples: Mapping[str, str]  # label -> sha256 of the inputs
     runtimes: tuple[RuntimeVerdict, ...]
     not_run: Mapping[str, str] = field(default_factory=dict)
+    given: frozenset[str] = frozenset()
 
     @property
     def passed(self) -> bool:
@@ -137,24 +141,52 @@ class ParityReport:
             what = f"{len(failing)} of the runtimes asked for can't run:\n{text}"
             raise RuntimeMissing(what, where="parity", hint=_advice(failing))
         what = f"{len(failing)} of {len(self.runtimes)} runtimes don't agree with {self.reference.name}:\n{text}"
-        raise ParityError(what, where="parity", hint=_advice(failing))
+        error = ParityError(what, where="parity", hint=_advice(failing, self.given))
+        error.runtimes = tuple(one.name for one in failing if any(not output.agrees for output in one.outputs))
+        raise error
 
 
-def _advice(failing: Sequence[RuntimeVerdict]) -> str:
-    """What to do next: the hints of what broke, or the tolerance that would have passed."""
+def _advice(failing: Sequence[RuntimeVerdict], given: frozenset[str] = frozenset()) -> str:
+    """Return what is known of the failures: the hints of what broke, or facts about the values that differ."""
     hints = [one.cause.hint for one in failing if isinstance(one.cause, ConverterError) and one.cause.hint]
     if hints:
         return "; ".join(dict.fromkeys(hints))
     outputs = [output for one in failing for output in one.outputs if not output.agrees]
     if outputs and not any(output.bad for output in outputs):
         return "the largest entries matter to this model: find out why they differ, or lower min_top1"
+    return "\n".join([*_overflows(failing), *_drawn(outputs, given), *_smallest_tolerances(outputs)])
+
+
+def _drawn(outputs: Sequence[OutputVerdict], given: frozenset[str]) -> list[str]:
+    drawn = dict.fromkeys(output.worst_sample for output in outputs if output.bad and output.worst_sample)
+    labels = [label for label in drawn if label not in given]
+    if not labels:
+        return []
+    return [f"the inputs of {', '.join(labels)} were drawn here; compare on your own as well: --samples FILE"]
+
+
+def _overflows(failing: Sequence[RuntimeVerdict]) -> list[str]:
+    names = [
+        one.name
+        for one in failing
+        if HALF in one.classes
+        and any(output.nonfinite.nan_in_one + output.nonfinite.inf_in_one for output in one.outputs)
+    ]
+    return [f"values above 65504 overflow the float16 textures of {', '.join(names)}"] if names else []
+
+
+def _smallest_tolerances(outputs: Sequence[OutputVerdict]) -> list[str]:
     needed: dict[str, float] = {}
     for output in outputs:
         needed[output.rule.setting] = max(needed.get(output.rule.setting, 0.0), output.needed_atol)
     if not needed or not all(map(isfinite, needed.values())):
-        return "no tolerance would pass, so the conversion is wrong, or the inputs are"
-    settings = [f"{setting}.atol: {float(f'{atol * 1.06:.1e}'):.1e}" for setting, atol in needed.items()]
-    return f"{', '.join(settings)} would pass, if errors of this size do no harm; else the conversion is wrong"
+        return ["no tolerance would pass"]
+    settings = [_setting(setting, f"{float(f'{atol * 1.06:.1e}'):.1e}") for setting, atol in needed.items()]
+    return [f"the smallest tolerance that would pass: {', '.join(settings)}"]
+
+
+def _setting(setting: str, atol: str) -> str:
+    return f"--atol {atol}" if setting == SETTING_OF_ATOL else f"{setting}.atol: {atol}"
 
 
 def _summary_of(verdict: RuntimeVerdict) -> ParityRuntime:

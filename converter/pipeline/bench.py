@@ -12,7 +12,8 @@ import numpy as np
 from converter.artifact.manifest import Manifest
 from converter.artifact.store import open_artifact, verify_files
 from converter.artifact.vectors import VECTORS_FOLDER, load_vectors
-from converter.config import BudgetsSection, ParitySection
+from converter.budget_settings import BudgetsSection
+from converter.config import ParitySection
 from converter.errors import ConfigError, InternalError
 from converter.parity.inputs import make_samples
 from converter.pipeline.budgets import (

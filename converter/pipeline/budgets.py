@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
 
-from converter.config import BudgetsSection, MetricBudget
+from converter.budget_settings import BudgetsSection, MetricBudget
 from converter.errors import BudgetError
 
 SPEED_BUDGETS = ("load_ms", "warm_up_ms", "predict_p50_ms", "predict_p99_ms", "memory_mb")

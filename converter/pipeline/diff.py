@@ -1,26 +1,29 @@
 """What differs between two versions of a model, as plain JSON values."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from converter.artifact.manifest import Manifest
-from converter.artifact.references import folder_of
-from converter.artifact.store import open_artifact
+from converter.artifact.store import Artifact, open_artifact
+from converter.pipeline.locate import located
 from converter.tfjs.foreign import count_ops, weights_of
 
 Value = Any
 
 
-def diff(before: str, after: str, root: Path) -> dict[str, Any]:
+def diff(before: str, after: str, store: str) -> dict[str, Any]:
     """How the second version differs from the first: files, operators, metrics, parity, config, versions, weights.
 
     Only what differs is listed; a pair is (before, after), with None for what one of them lacks.
     Raises: ArtifactError if a version isn't there, or is damaged.
     """
-    one, other = (open_artifact(folder_of(reference, root)) for reference in (before, after))
+    with located(before, store) as first, located(after, store) as second:
+        return _difference(open_artifact(first.folder), open_artifact(second.folder))
+
+
+def _difference(one: Artifact, other: Artifact) -> dict[str, Any]:
     graphs = [artifact.folder / "tfjs" for artifact in (one, other)]
     pair = (one.manifest, other.manifest)
     return {

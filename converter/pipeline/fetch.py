@@ -66,8 +66,8 @@ def address_of(url: str) -> Address:
 
 
 @contextmanager
-def fetched(url: str, *, emit: Emit) -> Iterator[Fetched]:
-    """A published version in a folder that lasts as long as the context.
+def fetched(url: str, *, with_files: bool = True, emit: Emit) -> Iterator[Fetched]:
+    """Yield a published version in a folder that lasts as long as the context; without files, its manifest alone.
 
     Raises: ArtifactError if it isn't there, is not what the index says, or a file is not what the manifest says.
     """
@@ -87,7 +87,8 @@ def fetched(url: str, *, emit: Emit) -> Iterator[Fetched]:
                 where=reader.url_of(f"{address.name}/{version}"),
                 hint="it was put in the wrong place; ask who publishes these models",
             )
-        _fetch_files(reader, f"{address.name}/{version}", folder, manifest, emit)
+        if with_files:
+            _fetch_files(reader, f"{address.name}/{version}", folder, manifest, emit)
         yield Fetched(folder, index, _index_url(reader, address))
 
 

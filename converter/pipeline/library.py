@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from converter.artifact.collect import collect
-from converter.artifact.index import read_index
+from converter.artifact.index import Index, read_index
 from converter.artifact.manifest import MANIFEST_NAME, Manifest
-from converter.artifact.references import folder_of, model_names
+from converter.artifact.references import model_names
 from converter.artifact.store import open_artifact
 from converter.artifact.versions import Part, bumped, newest_first
 from converter.config import ResolvedConfig
 from converter.errors import ArtifactError
+from converter.pipeline.fetch import is_url
+from converter.pipeline.locate import located, url_of
+from converter.pipeline.remote_store import described, published_model, published_names
 
 
 @dataclass(frozen=True)
@@ -22,23 +25,28 @@ class Collected:
     versions: list[str]
 
 
-def list_models(root: Path, name: str | None = None) -> list[dict[str, Any]]:
-    """Each model of a store with its channels and its versions, newest first.
+def list_models(store: str, name: str | None = None) -> list[dict[str, Any]]:
+    """Return each model of a local or remote store with its channels and its versions, newest first.
 
-    Raises: ArtifactError if there is no model of that name, or an index or manifest is damaged.
+    Raises: ArtifactError if there is no model of that name, or an index or manifest is damaged; ConfigError if the
+            store is behind a web server, which lists nothing, and no model is named.
     """
+    if is_url(store):
+        return [published_model(store, one) for one in published_names(store, name)]
+    root = Path(store)
     return [_model(root / one) for one in _chosen(root, name)]
 
 
-def show(reference: str, root: Path) -> dict[str, Any]:
-    """All that is known of one version: its manifest, and what the index says of it.
+def show(reference: str, store: str) -> dict[str, Any]:
+    """Return all that is known of one version: its manifest, and what the index says of it.
 
     Raises: ArtifactError if there is no such version, or its manifest is damaged.
     """
-    folder = folder_of(reference, root)
-    manifest = open_artifact(folder).manifest
-    document = manifest.model_dump(mode="json", by_alias=True)
-    return document | {"folder": str(folder)} | _standing(folder, manifest)
+    with located(reference, store, with_files=False) as place:
+        manifest = open_artifact(place.folder).manifest
+        document = manifest.model_dump(mode="json", by_alias=True)
+        folder = url_of(reference, store) or str(place.folder)
+        return document | {"folder": folder} | _standing(place.index, manifest)
 
 
 def collect_models(root: Path, name: str | None, *, keep: int, dry_run: bool) -> list[Collected]:
@@ -80,21 +88,12 @@ def _version(folder: Path, released: bool | None) -> dict[str, Any]:
     if not (folder / MANIFEST_NAME).is_file():
         return {"version": version, "released": released, "is_here": False}
     manifest = open_artifact(folder).manifest
-    return {
-        "version": version,
-        "released": released,
-        "is_here": True,
-        "digest": manifest.digest,
-        "size_bytes": sum(entry.size_bytes for entry in manifest.files),
-        "parity": manifest.parity.status,
-        "metrics": manifest.metrics,
-    }
+    return {"version": version, "released": released, "is_here": True} | described(manifest)
 
 
-def _standing(folder: Path, manifest: Manifest) -> dict[str, Any]:
-    if folder.absolute().parent.name != manifest.name:
+def _standing(index: Index | None, manifest: Manifest) -> dict[str, Any]:
+    if index is None:
         return {"channels": [], "released": None}
-    index = read_index(folder.absolute().parent)
     entry = index.versions.get(manifest.version)
     channels = [channel for channel, version in index.channels.items() if version == manifest.version]
     return {"channels": sorted(channels), "released": entry.released if entry else None}

@@ -8,12 +8,12 @@ from converter.artifact.files import SIGNATURE_NAME
 from converter.artifact.index import INDEX_NAME, change_index, entry_from, is_channel
 from converter.artifact.locks import held
 from converter.artifact.manifest import MANIFEST_NAME
-from converter.artifact.references import folder_of
 from converter.artifact.store import Artifact, open_artifact, verify_files
 from converter.errors import ArtifactError, ConfigError
 from converter.pipeline.events import Emit, StepAdvanced, StepFinished, StepStarted, silent
+from converter.pipeline.locate import located
 from converter.publish import destination_of
-from converter.publish.base import Parcel, Plan
+from converter.publish.base import Destination, Parcel, Plan
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def release(
     reference: str,
     to: str,
     *,
-    root: Path,
+    store: str,
     channels: Sequence[str] = (),
     key: Key | None = None,
     registry: str | None = None,
@@ -56,7 +56,13 @@ def release(
     if wrong := [channel for channel in channels if not is_channel(channel)]:
         raise ConfigError(f"{wrong[0]!r} can't name a channel", where="--channel", hint="such as stable: a-z, 0-9, -")
     destination = destination_of(to, registry=registry)
-    parcel = _parcel(folder_of(reference, root), key, emit)
+    with located(reference, store, emit=emit) as place:
+        return _release(_parcel(place.folder, key, emit), destination, channels, dry_run=dry_run, emit=emit)
+
+
+def _release(
+    parcel: Parcel, destination: Destination, channels: Sequence[str], *, dry_run: bool, emit: Emit
+) -> ReleaseOutcome:
     plan = destination.plan(parcel, channels)
     outcome = ReleaseOutcome(plan.location, plan, parcel.signature is not None, _has_user_samples(parcel.artifact))
     if dry_run:

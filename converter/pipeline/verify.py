@@ -1,27 +1,23 @@
 """Proves a published artifact again: every byte, then every runtime."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converter.artifact.index import INDEX_NAME, Index, read_index
 from converter.artifact.manifest import Manifest
-from converter.artifact.references import folder_of
 from converter.artifact.seen import Seen, load_seen, save_seen
 from converter.artifact.store import Artifact, open_artifact, verify_files
 from converter.artifact.vectors import VECTORS_FOLDER, load_vectors
-from converter.artifact.versions import is_version
 from converter.config import ParitySection, TensorSpec
-from converter.errors import ArtifactError, ConfigError
+from converter.errors import ConfigError
 from converter.parity.agreement import Agreement
 from converter.parity.inputs import Sample
 from converter.parity.run import Reference
 from converter.parity.verdict import ParityReport
 from converter.pipeline.events import Emit, StepFinished, StepStarted, silent
-from converter.pipeline.fetch import Fetched, fetched, is_url
 from converter.pipeline.index_search import IndexSearch
+from converter.pipeline.locate import located
 from converter.pipeline.prove import choose_runtimes, model_for, prove, reference_of, spreads_of
 from converter.pipeline.report import OnFacts, facts_of_artifact
 from converter.pipeline.samples import Wanted, beside, draw
@@ -41,19 +37,19 @@ class VerifyOutcome:
 def verify_reference(
     reference: str,
     *,
-    root: Path,
+    store: str,
     public_key: Path | None = None,
     seen: Path | None = None,
     emit: Emit = silent,
     **how: Any,
 ) -> VerifyOutcome:
-    """`verify` of a version in the store under `root`, or of a published one, which is fetched first.
+    """Verify a version of a store, or a published one, which is fetched first.
 
     With a public key it must be signed by the private half. `seen` is a file that remembers each index: one that is
     older than the one seen before, or says otherwise of a released version, is refused.
     """
     known = load_seen(seen) if seen else Seen()
-    with _located(reference, root, emit) as place:
+    with located(reference, store, emit=emit) as place:
         if place.index is not None:
             known.check(place.index_url, place.index)
         if public_key is not None:
@@ -64,32 +60,6 @@ def verify_reference(
     if seen and place.index is not None:
         save_seen(seen, known.having(place.index_url, place.index))
     return outcome
-
-
-@contextmanager
-def _located(reference: str, root: Path, emit: Emit) -> Iterator[Fetched]:
-    if is_url(reference):
-        with fetched(reference, emit=emit) as place:
-            yield place
-        return
-    folder = folder_of(reference, root)
-    model_folder = folder.absolute().parent
-    is_stored = (model_folder / INDEX_NAME).is_file() and is_version(folder.absolute().name)
-    index = read_index(model_folder) if is_stored else None
-    if index is not None:
-        _check_place(folder, index)
-    yield Fetched(folder, index, str(model_folder / INDEX_NAME))
-
-
-def _check_place(folder: Path, index: Index) -> None:
-    manifest, version = open_artifact(folder).manifest, folder.absolute().name
-    entry = index.versions.get(version)
-    if (manifest.name, manifest.version) != (index.name, version) or (entry and entry.digest != manifest.digest):
-        raise ArtifactError(
-            f"this is {manifest.name} {manifest.version}, digest {manifest.digest[:12]}, not what the index names",
-            where=str(folder),
-            hint="don't use this artifact: it was put in the place of another",
-        )
 
 
 def verify(

@@ -103,7 +103,7 @@ class Objects:
 
     def listing(self, folder: str) -> list[str] | None:
         """The paths of all objects below a folder, relative to it."""
-        root = self._full(folder)
+        root = self._full(folder).rstrip("/")
         found = self._tried(folder, lambda: self._files.find(root))
         return [path[len(root) + 1 :] for path in found]
 

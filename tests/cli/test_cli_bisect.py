@@ -1,3 +1,5 @@
+import itertools
+import shlex
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,54 @@ def test_of_an_artifact(cli: Cli, mlp: Path) -> None:
     run = cli("bisect", mlp.parent / "a/mlp/0.1.0", "--runtime", "tfjs-wasm@node", "--json")
     assert (run.code, run.document["status"], run.document["reproducer"]) == (0, "agrees", None)
     assert run.document["n_nodes"] == 3
+
+
+NET = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return torch.tanh(self.fc(x))
+"""
+
+
+def test_takes_what_convert_takes(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bisected_net.py").write_text(NET)
+    torch.manual_seed(0)
+    torch.save({"net": {"fc.weight": torch.rand(2, 4), "fc.bias": torch.rand(2), "more": torch.rand(1)}}, "net.pth")
+    source = ["net.pth", "--factory", "bisected_net.py:Net", "--input", "x=batch,4", "--ignore-keys", "more"]
+    run = cli("bisect", *source, "--runtime", "tfjs-cpu@node", "--batches", "3", "--json")
+    assert (run.code, run.document["status"]) == (0, "agrees"), run.out
+    run = cli("bisect", *source, "--runtime", "tfjs-cpu@node", "--atol", "0", "--rtol", "0", "--to", "found", "--json")
+    assert run.code == 5
+    assert run.document["divergence"]["op"] in ("Gemm", "Tanh")
+
+
+def test_a_failed_conversion_names_the_command_that_finds_the_node(cli: Cli, rounding: Path) -> None:
+    arguments = ["--runtimes", "tfjs-cpu@node", "--atol", "0", "--rtol", "0", "--bind", "batch=2"]
+    failed = cli("convert", rounding, *arguments, "--artifacts", rounding.parent / "a", "--json")
+    assert failed.code == 5
+    [command] = [line for line in failed.document["error"]["hint"].splitlines() if "compat-export bisect" in line]
+    words = shlex.split(command[command.index("compat-export") :])
+    assert words[:3] == ["compat-export", "bisect", str(rounding)]
+    assert ("--runtime", "tfjs-cpu@node") in itertools.pairwise(words)
+    run = cli(*words[1:], "--to", rounding.parent / "found")
+    assert (run.code, run.out.split()[0]) == (5, "diverges"), run.err
+
+
+def test_an_artifact_takes_no_settings_of_a_source(cli: Cli, mlp: Path) -> None:
+    assert cli("convert", mlp, "--artifacts", mlp.parent / "a", "--no-verify").code == 0
+    run = cli("bisect", mlp.parent / "a/mlp/0.1.0", "--runtime", "tfjs-wasm@node", "--bind", "batch=1")
+    assert run.code == 2
+    assert "batch can't be changed" in run.err
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,62 @@ def test_a_damaged_remnant_is_not_built_upon(cli: Cli, work: Path, server: S3Ser
     assert cli("verify", f"{server.url}/{place}/mlp/1.0.0", *QUICK).code == 6
 
 
+@pytest.mark.parametrize("form", ["store", "url"])
+def test_every_command_takes_what_is_behind_a_url(
+    cli: Cli, work: Path, server: S3Server, place: str, form: str
+) -> None:
+    store = f"{server.url}/{place}"
+    for version in ("1.0.0", "1.1.0"):
+        assert cli("release", f"mlp@{version}", "--to", store, "--channel", "stable").code == 0
+    shutil.rmtree(work / "artifacts")
+
+    def reference(text: str) -> list[str]:
+        return [text, "--artifacts", store] if form == "store" else [f"{store}/{text}"]
+
+    def document(*arguments: str) -> Any:
+        run = cli(*arguments, "--json")
+        assert run.code == 0, run.out
+        return run.document
+
+    shown = document("show", *reference("mlp@stable"))
+    assert (shown["version"], shown["channels"], shown["released"]) == ("1.1.0", ["latest", "stable"], True)
+    assert shown["folder"].startswith(store)
+    assert document("inspect", *reference("mlp@1.0.0"))["version"] == "1.0.0"
+    other = "mlp@1.1.0" if form == "store" else f"{store}/mlp@1.1.0"
+    assert document("diff", *reference("mlp@1.0.0"), other)["after"]["version"] == "1.1.0"
+    benched = document("bench", *reference("mlp@1.0.0"), "--runtimes", "tfjs-cpu@node", "--runs", "10")
+    assert benched["artifact"] == f"{store}/mlp@1.0.0"
+    assert document("bisect", *reference("mlp@1.0.0"), "--runtime", "tfjs-cpu@node")["status"] == "agrees"
+    assert document("verify", *reference("mlp@1.0.0"), *QUICK)["version"] == "1.0.0"
+    again = document("release", *reference("mlp@1.0.0"), "--to", str(work / "copy"))
+    assert (Path(again["released"]) / "manifest.json").is_file()
+    assert cli("client", "types", *reference("mlp@1.0.0"), "--to", work / "types").code == 2  # it has no features
+
+
+def test_models_of_a_remote_store_are_listed(cli: Cli, work: Path, server: S3Server, place: str) -> None:
+    store = f"{server.url}/{place}"
+    for version in ("1.0.0", "1.1.0"):
+        assert cli("release", f"mlp@{version}", "--to", store).code == 0
+    here = cli("list", "--json").document["models"]
+    listed = cli("list", "--artifacts", store, "--json")
+    assert listed.code == 0, listed.out
+    [there] = listed.document["models"]
+    assert there["versions"] == here[0]["versions"]
+    assert there["channels"] == {"latest": "1.1.0"}
+    web = f"{server.http_url}/{place}"
+    run = cli("list", "--artifacts", web)
+    assert (run.code, run.out) == (2, "")
+    assert f"compat-export list NAME --artifacts {web}" in run.err
+    assert cli("list", "mlp", "--artifacts", web, "--json").document["models"] == [there]
+    missing = cli("list", "other", "--artifacts", store)
+    assert missing.code == 6
+    assert "no model other here" in missing.err
+
+
+def test_only_a_local_store_is_collected(cli: Cli, server: S3Server) -> None:
+    assert cli("gc", "--artifacts", server.url).code == 2
+
+
 def test_a_bucket_that_is_not_there_says_so(cli: Cli, work: Path, server: S3Server) -> None:
     run = cli("release", "mlp@1.0.0", "--to", "s3://no-such-bucket/models")
     assert run.code == 6

@@ -133,7 +133,7 @@ def test_guide_and_action_say_the_same() -> None:
 
 
 def test_budgets_of_the_guide_are_real() -> None:
-    from converter.config import BudgetsSection
+    from converter.budget_settings import BudgetsSection
 
     (block,) = [block for block in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL) if block.startswith("budgets:")]
     section = BudgetsSection.model_validate(yaml.safe_load(block)["budgets"])

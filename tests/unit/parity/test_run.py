@@ -111,7 +111,7 @@ def test_one_wrong_value_in_one_sample_fails_and_is_located():
     assert "good" not in text
     assert f"wrong: output y: 1 of {output.compared} values differ, max |error| 0.25" in text
     assert "worst at [2, 1] of batch4-low: -1.75, not -2.0" in text
-    assert "parity.tolerances.float32.atol: 2.6e-01 would pass" in caught.value.hint
+    assert "the smallest tolerance that would pass: --atol 2.6e-01" in caught.value.hint
     assert (caught.value.where, caught.value.exit_code) == ("parity", 5)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converter.config import BudgetsSection
+from converter.budget_settings import BudgetsSection
 from converter.pipeline.bench import MIN_RUNS, N_PAGES, exceeded_by, measure, percentile
 from converter.pipeline.events import StepAdvanced, silent
 from converter.runtimes.base import BenchResult, RunResult, RuntimeInfo

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from converter.config import BudgetsSection
+from converter.budget_settings import BudgetsSection
 from converter.errors import BudgetError
 from converter.pipeline.budgets import exceeded_metrics, exceeded_size, exceeded_speed, raise_if_exceeded
 
