@@ -92,6 +92,11 @@ class Prices:
         if node.op == "Reshape":
             group = regrouped(self._rw.old_type(old).shape, node.outputs[0].shape, perm)
             return group.perm if group is not None and group.is_ready else None
+        if node.op == "GatherV2" and self._rw.old_type(node.inputs[1]).rank == 0:
+            axes = self._rw.known(node.inputs[2])
+            return None if axes is None else dropped(perm, [int(axes) % rank])
+        if node.outputs[0].rank != rank:  # a BroadcastTo or an operand that is broadcast to more axes
+            return None
         is_kept = node.op in _KEEPING or node.op in _REDUCING or (node.op in _ALONG_LAST and perm[-1] == rank - 1)
         return perm if is_kept else None
 

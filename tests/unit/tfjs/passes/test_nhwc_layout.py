@@ -273,3 +273,34 @@ def test_transposes_that_cancel_directly_go(pool):
     after = nhwc_layout(graph)
     assert n_transposes(after) == 0
     assert_same(pool, graph, after)
+
+
+def broadcast_to_more_axes(net, x):
+    return net("BroadcastTo", x, net.param([2, 3, 2, 4])), 4
+
+
+def added_to_more_axes(net, x):
+    return net("AddV2", x, net.transpose(net.input("y", 4, 2, 3, 2), (1, 2, 3, 0))), 4
+
+
+def gathered_by_a_scalar(net, x):
+    return net("GatherV2", x, net.param(1), net.param(2), batch_dims=0), 2
+
+
+def gathered_by_a_matrix(net, x):
+    return net("GatherV2", x, net.param([[0, 1], [1, 1]]), net.param(2), batch_dims=0), 4
+
+
+@pytest.mark.parametrize(
+    "change_rank", [broadcast_to_more_axes, added_to_more_axes, gathered_by_a_scalar, gathered_by_a_matrix]
+)
+@pytest.mark.parametrize("n_readers", [1, 2])
+def test_a_transpose_before_a_change_of_rank(pool, change_rank, n_readers):
+    net = Net()
+    x, rank = change_rank(net, net.relu(net.transpose(net.input("x", 3, 4, 2), (0, 2, 1))))
+    readers = [x, net("Floor", x)][:n_readers]
+    reverse = tuple(reversed(range(rank)))
+    graph = net.done(**{f"y{k}": net.relu(net.transpose(one, reverse)) for k, one in enumerate(readers)})
+    after = nhwc_layout(graph)
+    assert n_transposes(after) <= n_transposes(graph)
+    assert_same(pool, graph, after)
