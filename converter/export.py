@@ -17,6 +17,8 @@ from converter.embedding_bags import bags_as_reductions
 from converter.errors import ConfigError, InternalError, UnsupportedError
 from converter.forward import InputBinding, bind_inputs, output_names, tensors_of
 
+# the line of the network's code that torch names in its message
+RAISING_LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<number>\d+), in \w+\n(?P<code>[^\n]+)')
 # A dimension's size while tracing: primes, so that the graph cannot mistake one for a size of the network.
 SAMPLE_PRIMES = (5, 7, 11, 13, 17, 19, 23, 29)
 # Spatial and time dimensions often have a least size or must be a multiple of a power of two.
@@ -245,9 +247,11 @@ def _export_error(error: Exception, module: nn.Module, inputs: Sequence[TensorSp
         if any(isinstance(layer, nn.RNN) for layer in module.modules()):
             hint += "; of nn.RNN, torch.onnx.export(..., dynamo=False) keeps it dynamic: convert the file it writes"
         return ConfigError(f"can't be dynamic: {', '.join(fixed)}", where="inputs", hint=hint)
+    line = RAISING_LINE.search(f"{cause}\n{error}")
+    where = f"{Path(line['file']).name}, line {line['number']}: {line['code'].strip()}" if line else "export"
     return UnsupportedError(
         f"torch can't export this network: {type(cause).__name__}: {first_line(cause)}",
-        where="export",
+        where=where,
         hint="rewrite that part of forward(), often Python control flow over values, or convert from your own .onnx",
     )
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from converter.checkpoint import load_module
+from converter.checkpoint import load_module, resolve_factory
+from converter.checkpoint.factory import build
 from converter.checkpoint.quiet import torch_is_quiet
 from converter.config import TensorSpec
 from converter.errors import ConfigError, UnsupportedError
@@ -307,3 +308,22 @@ def test_bags_of_one_size_need_no_loop(mode: str, padding: int | None, exporter:
     for ids in ([[3] * 5, [1, 3, 3, 0, 8]], [[2, 2, 7, 3, 1]]):
         (found,) = run(model, np.asarray(ids, np.int64))
         np.testing.assert_allclose(found, network(torch.tensor(ids)).detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+ODD = """from torch import nn
+
+
+class Odd(nn.Module):
+    def forward(self, x):
+        if x.sum() > 0:
+            return x
+        return -x
+"""
+
+
+def test_code_that_torch_cannot_export_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(ODD)
+    network = build(resolve_factory("odd.py:Odd", tmp_path), {})
+    with pytest.raises(UnsupportedError) as caught:
+        onnx_from_module(network, [TensorSpec(name="x", shape=("batch", 3))], (), opset=18)
+    assert caught.value.where == "odd.py, line 6: if x.sum() > 0:"
