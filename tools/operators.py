@@ -11,7 +11,7 @@ from onnx import defs
 from converter.lowering import REGISTRY
 from converter.lowering.ops import load_all
 from converter.lowering.refusals import refusal
-from converter.onnx_model.contributed import DOMAIN, OPERATORS, VERSION
+from converter.onnx_model.contributed import DOMAIN, OPERATORS, VERSION, register
 from converter.onnx_model.prepare import HANDLERS
 from tools.sections import with_section
 
@@ -91,6 +91,7 @@ def _contributed() -> Iterator[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the document, or with `--check` only say whether it is what would be written."""
+    register()
     now = DOCUMENT.read_text(encoding="utf-8")
     fresh = with_section(now, "operators", table())
     if "--check" in arguments:

@@ -26,10 +26,9 @@ __all__ = [
     "nodes_of",
     "piece_of",
     "prepare",
+    "register",
     "save",
     "take_apart",
     "whole",
     "with_outputs",
 ]
-
-register()  # before any file is read

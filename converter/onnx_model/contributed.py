@@ -4,7 +4,7 @@ The declarations follow ONNX Runtime's schemas; one operator has one version the
 Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,10 +201,31 @@ def register() -> None:
 
 
 def import_contributed(proto: onnx.ModelProto) -> None:
-    """Import the domain of the contributed operators where a file uses it only: ONNX Runtime does so too."""
-    uses = any(node.domain == DOMAIN for node in proto.graph.node)
+    """Register the contributed operators if a file uses any, and import their domain: ONNX Runtime does so too."""
+    nodes = [node for nodes in (proto.graph.node, *(one.node for one in proto.functions)) for node in _nodes_of(nodes)]
+    uses = any(node.domain == DOMAIN for node in nodes)
     if uses and all(entry.domain != DOMAIN for entry in proto.opset_import):
         proto.opset_import.append(helper.make_opsetid(DOMAIN, VERSION))
+    names = {operator.name for operator in OPERATORS}
+    opsets = {entry.domain: entry.version for entry in proto.opset_import}
+    if uses or any(node.op_type in names and not _has_schema(node, opsets) for node in nodes):
+        register()
+
+
+def _nodes_of(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for inner in (*attribute.graphs, *((attribute.g,) if attribute.HasField("g") else ())):
+                yield from _nodes_of(inner.node)
+
+
+def _has_schema(node: onnx.NodeProto, opsets: Mapping[str, int]) -> bool:
+    try:
+        defs.get_schema(node.op_type, opsets.get(node.domain, VERSION), node.domain)
+    except defs.SchemaError:
+        return False
+    return True
 
 
 def _is_registered(operator: Operator) -> bool:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from converter.config import ParitySection, TensorSpec, unnamed_axis
 from converter.errors import CheckpointError, ConfigError, ConverterError, InternalError
-from converter.parity.inputs import Sample
-from converter.pipeline.samples import draw
 from converter.pipeline.source import Source
-from converter.runtimes.onnxruntime_ import OnnxRuntime
+
+if TYPE_CHECKING:
+    from converter.parity.inputs import Sample
 
 
 @contextmanager
@@ -23,6 +24,8 @@ def rejected_sizes_reported(source: Source, model: Path, settings: ParitySection
     try:
         yield
     except (InternalError, CheckpointError) as error:
+        from converter.pipeline.samples import draw
+
         sample = draw(source.inputs, settings)[0]
         rejection = _rejection(model, sample)
         if rejection is None:
@@ -55,8 +58,10 @@ def unnamed_dimensions_hinted(specs: Sequence[TensorSpec]) -> Iterator[None]:
         raise
 
 
-def _rejection(model: Path, sample: Sample) -> str | None:
+def _rejection(model: Path, sample: "Sample") -> str | None:
     """What ONNX Runtime says against a sample, None if it accepts it or can't load the model."""
+    from converter.runtimes.onnxruntime_ import OnnxRuntime
+
     try:
         loaded = OnnxRuntime().load(model)
     except ConverterError:

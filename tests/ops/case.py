@@ -9,7 +9,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from converter.onnx_model.contributed import VERSION
+from converter.onnx_model.contributed import VERSION, register
+
+register()  # cases are made without a file that would ask for it
 
 Dims = Sequence[int | str | None]
 

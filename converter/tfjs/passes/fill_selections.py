@@ -100,8 +100,10 @@ def _vector(rw: Rewrite, node: Node, sizes: Sequence[Dim]) -> Ref:
 
 def _axis_of(rw: Rewrite, node: Node, axis: int, dim: Dim) -> tuple[Ref, int]:
     """An operand whose axis, counted from the end, is not 1, and that axis counted from the front."""
-    for ref in reversed(node.inputs):
-        shape = rw.old_type(ref).shape or ()
-        if len(shape) >= -axis and shape[axis] == dim:
-            return rw.value(ref), len(shape) + axis
+    operands = [(ref, rw.old_type(ref).shape or ()) for ref in reversed(node.inputs)]
+    wide = [(ref, shape) for ref, shape in operands if len(shape) >= -axis and shape[axis] != 1]
+    named = [(ref, shape) for ref, shape in wide if shape[axis] == dim]
+    if named or len(wide) == 1:  # an only operand that isn't 1 has the size, whatever its name
+        ref, shape = (named or wide)[0]
+        return rw.value(ref), len(shape) + axis
     raise InternalError(f"{node.name}: no operand has the dimension {dim} of the result")

@@ -42,7 +42,7 @@ class _Splitter:
         if node.op not in ("Mean", "Sum") or self._rw.old_type(node.inputs[0]).dtype != "float32":
             return False
         shape, known = self._rw.old_type(node.inputs[0]).shape, self._rw.known(node.inputs[1])
-        if shape is None or known is None or 0 in shape:
+        if shape is None or known is None or 0 in shape or (node.op == "Mean" and self._rw.must_stay_exact(node)):
             return False
         axes = [axis for axis in sorted({int(axis) % len(shape) for axis in known.ravel()}) if shape[axis] != 1]
         count = _count(shape, axes)
