@@ -17,7 +17,8 @@ BIND = "fix the size with `--bind name=size`"
 class Axis:
     """A window along one axis of `size` elements (no number: known only when the graph runs).
 
-    `pads` is None where auto_pad asks for a padding that depends on a size that isn't known.
+    `pads` is None where auto_pad asks for a padding that depends on a size that isn't known. `margin` is more padding
+    after the axis, for a dynamic size that may be smaller than the window: the windows it adds are dropped again.
     """
 
     size: Dim
@@ -26,6 +27,7 @@ class Axis:
     dilation: int
     pads: Pads | None
     ceil: bool
+    margin: int = 0
 
     @property
     def extent(self) -> int:
@@ -33,13 +35,24 @@ class Axis:
         return (self.kernel - 1) * self.dilation + 1
 
     @property
-    def n_windows(self) -> int | None:
-        """How many windows there are, None where the size is dynamic."""
+    def room(self) -> int | None:
+        """By how much the padded axis is longer than the window, None where the size is dynamic."""
         if not isinstance(self.size, int) or self.pads is None:
             return None
-        room = self.size + sum(self.pads) - self.extent
+        return self.size + sum(self.pads) - self.extent
+
+    @property
+    def n_windows(self) -> int | None:
+        """How many windows there are, None where the size is dynamic.
+
+        There is one on an axis that the window outgrows by less than a stride, as in onnxruntime, whose division
+        rounds toward 0.
+        """
+        room = self.room
+        if room is None or not isinstance(self.size, int) or self.pads is None:
+            return None
         if not self.ceil:
-            return room // self.stride + 1
+            return 1 if -self.stride < room < 0 else room // self.stride + 1
         count = -(-room // self.stride) + 1
         return count - 1 if (count - 1) * self.stride >= self.size + self.pads[0] else count
 
@@ -49,10 +62,10 @@ class Axis:
 
         For a dynamic size the largest reach is as good: windows that start there are not begun.
         """
+        if self.n_windows is not None and self.room is not None:
+            return max(0, (self.n_windows - 1) * self.stride - self.room)
         if not self.ceil or self.pads is None:
-            return 0
-        if self.n_windows is not None and isinstance(self.size, int):
-            return max(0, (self.n_windows - 1) * self.stride + self.extent - self.size - sum(self.pads))
+            return self.margin
         return self.stride - 1 if self.pads[1] + self.stride <= self.extent else None
 
     @property
@@ -76,6 +89,13 @@ class Axis:
         if not isinstance(self.size, int) or self.n_windows != 1 or self.pads != (0, 0) or self.dilation != 1:
             return self
         return replace(self, kernel=min(self.kernel, self.size))
+
+    @property
+    def with_margin(self) -> "Axis":
+        """The same, padded so that the window fits even on one element, where the size may be too small for it."""
+        if isinstance(self.size, int) or self.pads is None or self.ceil or self.stride == 1:
+            return self
+        return replace(self, margin=max(0, self.extent - sum(self.pads) - 1))
 
     def counts(self, include_pads: bool) -> np.ndarray:
         """How many elements each window sees: those of the axis, or with `include_pads` of its padding too.
@@ -133,6 +153,11 @@ class Window:
         return [axis.all_pads for axis in self.axes]
 
     @property
+    def has_margin(self) -> bool:
+        """Whether an axis has a margin, so that there are windows to be dropped."""
+        return any(axis.margin for axis in self.axes)
+
+    @property
     def has_pads(self) -> bool:
         """Whether it leaves its value anywhere."""
         return any(pad != (0, 0) for pad in self.pads)
@@ -167,7 +192,8 @@ def read_window(
         ctx.refuse(f"auto_pad {auto_pad} over a dynamic size has a padding that only the running graph knows", BIND)
     if any(axis.tail is None for axis in axes):
         ctx.refuse("how many windows ceil_mode adds depends on a dynamic size", BIND)
-    if any(axis.n_windows is not None and axis.n_windows < 1 for axis in axes):
+    is_filter = kernel is not None  # onnxruntime refuses to let a filter outgrow its operand
+    if any((axis.n_windows or 0) < 1 or (is_filter and (axis.room or 0) < 0) for axis in axes if axis.room is not None):
         ctx.refuse("the window is larger than the padded operand")
     return Window(tuple(axes))
 

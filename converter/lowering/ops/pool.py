@@ -22,6 +22,7 @@ def lower_max_pool(ctx: LoweringContext) -> None:
     Shapes: X (batch, channel, *spatial); Y and Indices (batch, channel, *windows).
     Emits:  MaxPool (twice for a volume) between two Transposes, PadV2 with -inf before it; for a dilated window
             Maximum of StridedSlices, axis after axis; for Indices Greater and SelectV2 over a slice for each element.
+            A Slice behind it where a dynamic size may be smaller than the window.
     Source: https://onnx.ai/onnx/operators/onnx__MaxPool.html
     """
     storage = ctx.type(ctx.operand(0)).dtype
@@ -32,7 +33,8 @@ def lower_max_pool(ctx: LoweringContext) -> None:
         y, indices = max_with_indices(ctx, x, window, column_major=column_major)
         ctx.result(cast(ctx, y, storage), indices)
     elif window.is_dilated:
-        ctx.result(cast(ctx, _fold(ctx, _padded(ctx, x, window, -np.inf), window, "Maximum"), storage))
+        y = _fold(ctx, _padded(ctx, x, window, -np.inf), window, "Maximum")
+        ctx.result(cast(ctx, _without_margin(ctx, y, x, window, first=2), storage))
     else:
         ctx.result(cast(ctx, _channels_last(ctx, x, window, _max_pool), storage))
 
@@ -44,6 +46,7 @@ def lower_average_pool(ctx: LoweringContext) -> None:
     Shapes: X (batch, channel, *spatial); Y (batch, channel, *windows).
     Emits:  AvgPool or AvgPool3D between two Transposes, PadV2 before it; Mul by (window size / elements counted), a
             constant for fixed sizes, else RealDiv by the same pool of a mask. AddV2 of StridedSlices if dilated.
+            A Slice behind it where a dynamic size may be smaller than the window.
     Source: https://onnx.ai/onnx/operators/onnx__AveragePool.html
     """
     ctx.result(average_pool(ctx, ctx.operand(0), _declared(ctx)))
@@ -53,9 +56,11 @@ def average_pool(ctx: LoweringContext, x: Ref, declared: Sequence[Dim]) -> Ref:
     """Return the mean of each window of (batch, channel, *spatial); ONNX declares so many windows along each axis."""
     window = _read(ctx, x, declared)
     include_pads = bool(ctx.attr("count_include_pad", 0))
-    if window.is_tf_same and not include_pads and not window.is_dilated:
+    if _is_same(window) and not include_pads and not window.is_dilated:
         return _channels_last(ctx, x, window, _average_pool_same)
     y = _mean(ctx, x, window)
+    if _counts_whole_window(ctx):
+        return y
     if all(axis.n_windows is not None for axis in window.axes):
         factor = _mean_factor(window, include_pads)
         return y if np.all(factor == 1) else ctx.emit("Mul", y, ctx.data(factor))
@@ -75,7 +80,14 @@ def _read(ctx: LoweringContext, x: Ref, declared: Sequence[Dim]) -> Window:
         if isinstance(said, int) and axis.n_windows not in (None, said):
             # ONNX 1.23 infers windows that start in the padding for opsets before 22; no runtime makes them.
             ctx.refuse(f"ceil_mode makes {axis.n_windows} windows, ONNX infers {said}", "export at opset 22 or newer")
-    return Window(tuple(axis.clipped for axis in window.axes))
+    axes = window.axes if _counts_whole_window(ctx) else tuple(axis.clipped for axis in window.axes)
+    return Window(axes if len(axes) == 3 else tuple(axis.with_margin for axis in axes))
+
+
+def _counts_whole_window(ctx: LoweringContext) -> bool:
+    """Whether a mean is over all places of the window, past its padding too: onnxruntime's kernel before opset 19."""
+    includes = bool(ctx.attr("count_include_pad", 0)) and not ctx.attr("ceil_mode", 0)
+    return includes and ctx.node.op == "AveragePool" and ctx.since < 19
 
 
 def _mean_factor(window: Window, include_pads: bool) -> np.ndarray:
@@ -92,8 +104,13 @@ def _mean_of_mask(ctx: LoweringContext, x: Ref, window: Window, include_pads: bo
     mask = ctx.emit("OnesLike", channel)
     if include_pads:
         mask = pad(ctx, mask, [(0, 0), (0, 0), *(axis.pads or (0, 0) for axis in window.axes)], 1.0)
-        window = Window(tuple(replace(axis, size=None, pads=(0, axis.tail or 0), ceil=False) for axis in window.axes))
+        window = Window(tuple(_after_padding(axis) for axis in window.axes))
     return _mean(ctx, mask, window)
+
+
+def _after_padding(axis: Axis) -> Axis:
+    """The axis of a value that has its explicit padding already."""
+    return replace(axis, size=None, pads=(0, 0 if axis.margin else axis.tail or 0), ceil=False)
 
 
 @lowers("LpPool", since=(2, 11, 18, 22))
@@ -176,6 +193,7 @@ def _mean(ctx: LoweringContext, x: Ref, window: Window) -> Ref:
     if not window.is_dilated:
         return _channels_last(ctx, x, window, _average_pool)
     total = _fold(ctx, _padded(ctx, x, window, 0.0), window, "AddV2")
+    total = _without_margin(ctx, total, x, window, first=2)
     return ctx.emit("Mul", total, ctx.data(1 / window.n_taps))
 
 
@@ -183,13 +201,50 @@ _Pool = Callable[[LoweringContext, Ref, Window], Ref]
 
 
 def _channels_last(ctx: LoweringContext, x: Ref, window: Window, run: _Pool) -> Ref:
-    return to_channels_first(ctx, run(ctx, to_channels_last(ctx, x), window), len(window.axes))
+    image = to_channels_last(ctx, x)
+    y = _without_margin(ctx, run(ctx, image, window), image, window, _first_axis(window))
+    return to_channels_first(ctx, y, len(window.axes))
+
+
+def _first_axis(window: Window) -> int:
+    """The first spatial axis of an image, channels last: a signal is an image of height 1."""
+    return 2 if len(window.axes) == 1 else 1
+
+
+def _without_margin(ctx: LoweringContext, y: Ref, x: Ref, window: Window, first: int) -> Ref:
+    """The pool `y` of `x` (spatial axes from `first` on) without the windows that only the margin made room for.
+
+    Along each axis max(1 + floor(room / stride), 1 if room > -stride else 0) are left: what truncation gives.
+    """
+    if not window.has_margin:
+        return y
+    n_behind = ctx.rank(y) - first - len(window.axes)
+    strides = [1] * first + list(window.strides) + [1] * n_behind
+    beyond = [axis.stride + sum(axis.pads or ()) - axis.extent for axis in window.axes]
+    offsets = [0] * first + beyond + [0] * n_behind
+    sizes = ctx.emit("Shape", x)
+    if any(offsets):
+        sizes = ctx.emit("AddV2", sizes, host.number(ctx, *offsets))
+    lone = ctx.emit("Minimum", sizes, host.number(ctx, *[1] * len(strides)))
+    counts = ctx.emit("Maximum", ctx.emit("FloorDiv", sizes, host.number(ctx, *strides)), lone)
+    if min(offsets) < -1:
+        counts = ctx.emit("Maximum", counts, host.number(ctx, *[0] * len(strides)))
+    dims = list(ctx.dims(y))
+    dims[first : first + len(window.axes)] = [axis.n_windows for axis in window.axes]
+    return ctx.refine(ctx.emit("Slice", y, ctx.param([0] * len(strides)), counts), tuple(dims))
+
+
+def _is_same(window: Window) -> bool:
+    """Whether TF.js's SAME padding gives the windows, in front of those that only a margin makes room for."""
+    if not window.has_margin:
+        return window.is_tf_same
+    return all(axis.pads == (0, 0) and axis.extent <= 2 for axis in window.axes)
 
 
 def _max_pool(ctx: LoweringContext, x: Ref, window: Window) -> Ref:
     if len(window.axes) == 3:
         return _max_pool_volume(ctx, x, window)
-    if window.is_tf_same:
+    if _is_same(window):
         return _emit(ctx, "MaxPool", x, window, "SAME")
     return _emit(ctx, "MaxPool", _padded_last(ctx, x, window, -np.inf), window, "VALID")
 
@@ -213,7 +268,7 @@ def _average_pool_same(ctx: LoweringContext, x: Ref, window: Window) -> Ref:
 
 
 def _padded_last(ctx: LoweringContext, x: Ref, window: Window, value: float) -> Ref:
-    return _padded(ctx, x, window, value, first=2 if len(window.axes) == 1 else 1)
+    return _padded(ctx, x, window, value, _first_axis(window))
 
 
 def _emit(ctx: LoweringContext, op: str, x: Ref, window: Window, padding: str) -> Ref:

@@ -108,6 +108,62 @@ NORM = [
     norm("volume", VOLUME, [2, 2, 2]),
 ]
 
+
+def outgrown(of, name, attrs, *sizes, **more):
+    """Cases of a pool at dynamic sizes around that of its window."""
+    attrs, names = dict(attrs), ("height", "width")
+    kernel = attrs.pop("kernel_shape")
+    return [
+        of(f"outgrown-{name}-{'x'.join(map(str, size))}", {"X": (2, 3, *size)}, kernel, attrs,
+           declared={"X": ("batch", 3, *names[: len(size)])}, **more)
+        for size in sizes
+    ]  # fmt: skip
+
+
+# A window larger than its map by less than a stride: onnxruntime makes one of what is there.
+SQUARES, SIGNALS = ((1, 1), (1, 5), (4, 1), (3, 4)), ((1,), (2,), (3,), (6,))
+HALVES, THIRDS = {"kernel_shape": [2, 2], "strides": [2, 2]}, {"kernel_shape": [3, 3], "strides": [3, 2]}
+PADDED = {"kernel_shape": [5, 5], "strides": [3, 4], "pads": [1, 1, 0, 1]}
+SPREAD = {"kernel_shape": [2, 3], "strides": [3, 4], "dilations": [3, 2]}
+FEW = ((2, 2), (4, 5), (6, 9))
+INCLUDE = {"count_include_pad": 1}
+OUTGROWN = [
+    *outgrown(largest, "halves", HALVES, *SQUARES),
+    *outgrown(largest, "thirds", THIRDS, (1, 2), (2, 2), (4, 3), (8, 7)),
+    *outgrown(largest, "rows", {"kernel_shape": [2, 2], "strides": [2, 1]}, (1, 4), (5, 3)),
+    *outgrown(largest, "skips", {"kernel_shape": [1, 2], "strides": [3, 3]}, (1, 1), (5, 6)),
+    *outgrown(largest, "padded", PADDED, *FEW),
+    *outgrown(largest, "dilated", SPREAD, *FEW),
+    *outgrown(largest, "signal", {"kernel_shape": [4], "strides": [3]}, (2,), (3,), (7,)),
+    *outgrown(largest, "nothing-left", {"kernel_shape": [4, 2], "strides": [2, 2]}, (1, 5), (2, 1), (3, 1)),
+    *outgrown(mean, "nothing-left", {"kernel_shape": [4, 2], "strides": [2, 2]}, (1, 5), (3, 1)),
+    *outgrown(largest, "valid", {**HALVES, "auto_pad": "VALID"}, (1, 3)),
+    *outgrown(largest, "ceil", {**THIRDS, "ceil_mode": 1}, (1, 2), (5, 5)),
+    *outgrown(mean, "halves", HALVES, *SQUARES),
+    *outgrown(mean, "thirds", THIRDS, (1, 2), (2, 2), (4, 3), (8, 7)),
+    *outgrown(mean, "padded", PADDED, *FEW),
+    *outgrown(mean, "dilated", SPREAD, *FEW, opset=19),
+    *outgrown(mean, "include", {**PADDED, **INCLUDE}, *FEW, opset=19),
+    *outgrown(mean, "include-since-11", {**PADDED, **INCLUDE}, *FEW),
+    *outgrown(mean, "include-halves-since-11", {**HALVES, **INCLUDE}, (1, 5)),
+    *outgrown(mean, "signal", {"kernel_shape": [2], "strides": [2]}, *SIGNALS),
+    *outgrown(norm, "halves", HALVES, (1, 1), (5, 4)),
+    *outgrown(norm, "padded", PADDED, *FEW),
+    *outgrown(norm, "dilated", SPREAD, *FEW),
+    *(of(f"outgrown-static-{kind}", {"X": shape}, [3, 4], {"strides": [3, 2], **attrs}, **more)
+      for of, kind, shape, attrs, more in (
+          (largest, "plain", (2, 3, 1, 5), {}, {}),
+          (largest, "indices", (2, 3, 1, 5), {}, {"outputs": BOTH}),
+          (largest, "dilated", (2, 3, 1, 9), {"dilations": [1, 2]}, {}),
+          (mean, "plain", (2, 3, 2, 3), {}, {}),
+          (mean, "include", (2, 3, 1, 4), {"pads": [1, 0, 0, 1], **INCLUDE}, {"opset": 19}),
+          (mean, "include-since-11", (2, 3, 1, 3), INCLUDE, {}),
+          (norm, "plain", (2, 3, 2, 5), {}, {}),
+      )),
+    largest("outgrown-static-volume", VOLUME, [6, 2, 2], {"strides": [3, 2, 2]}),
+    mean("outgrown-static-volume", VOLUME, [2, 6, 2], {"strides": [2, 2, 2]}),
+]  # fmt: skip
+
 GLOBAL = [
     Case(f"{op.lower()}-{name}", op, {"X": shape}, attrs, opset=opset, declared=declared)
     for op, attrs, newest in (
@@ -132,4 +188,4 @@ GLOBAL += [
     ),
 ]
 
-CASES = [*MAX, *MEAN, *NORM, *GLOBAL]
+CASES = [*MAX, *MEAN, *NORM, *OUTGROWN, *GLOBAL]
