@@ -10,7 +10,7 @@ class _Strict(BaseModel):
 
 
 class MetricBudget(_Strict):
-    """What a training metric must reach, or may not pass."""
+    """The limits that a training metric must reach, or may not pass."""
 
     min: float | None = None
     max: float | None = None
@@ -26,7 +26,7 @@ _Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class BudgetsSection(_Strict):
-    """What the model may cost, and must reach; a budget that isn't named isn't checked.
+    """The limits of what the model may cost, and must reach; a budget that isn't named isn't checked.
 
     Units:  memory_mb of 1e6 bytes, the JavaScript heap with the tensors or the wasm module; artifact_kb of 1000 bytes,
             the files that an app fetches, as stored; accuracy a fraction, at least.

@@ -221,7 +221,7 @@ class WeightsSection(_Strict):
 
 
 class CardSection(_Strict):
-    """What only people can say in the card; `group_names` publishes names of groups, which may be ids of persons."""
+    """The statements of the card that only people make; `group_names` publishes names, which may be ids of persons."""
 
     intended_use: str = ""
     limits: tuple[str, ...] = ()

@@ -127,7 +127,7 @@ def _lengths(ctx: LoweringContext, n_steps: Dim) -> Ref | None:
 
 
 def projected(ctx: LoweringContext, sequences: Sequences, multiply: Product, weights: Ref, bias: Ref | None) -> Ref:
-    """What each step gives the gates, as one MatMul for all steps.
+    """Return the input's share of the gates, as one MatMul for all steps.
 
     Shapes: weights (input, gates * hidden), bias (gates * hidden) -> (step, batch, gates * hidden) or batch first
     """

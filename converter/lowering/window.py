@@ -43,7 +43,7 @@ class Axis:
 
     @property
     def n_windows(self) -> int | None:
-        """How many windows there are, None where the size is dynamic.
+        """The number of windows, None where the size is dynamic.
 
         There is one on an axis that the window outgrows by less than a stride, as in onnxruntime, whose division
         rounds toward 0.

@@ -85,7 +85,7 @@ def _read(ctx: LoweringContext, x: Ref, declared: Sequence[Dim]) -> Window:
 
 
 def _counts_whole_window(ctx: LoweringContext) -> bool:
-    """Whether a mean is over all places of the window, past its padding too: onnxruntime's kernel before opset 19."""
+    """Return whether a mean is over the whole window, past its padding too: onnxruntime's kernel before opset 19."""
     includes = bool(ctx.attr("count_include_pad", 0)) and not ctx.attr("ceil_mode", 0)
     return includes and ctx.node.op == "AveragePool" and ctx.since < 19
 
@@ -235,7 +235,7 @@ def _without_margin(ctx: LoweringContext, y: Ref, x: Ref, window: Window, first:
 
 
 def _is_same(window: Window) -> bool:
-    """Whether TF.js's SAME padding gives the windows, in front of those that only a margin makes room for."""
+    """Return whether TF.js's SAME padding gives the windows, in front of those that only a margin makes room for."""
     if not window.has_margin:
         return window.is_tf_same
     return all(axis.pads == (0, 0) and axis.extent <= 2 for axis in window.axes)

@@ -51,7 +51,7 @@ class Direction:
 
 @dataclass(frozen=True)
 class Cell:
-    """What a step does in one direction, the weights of the input as `projected` takes them, and the bias to add."""
+    """The computation of a step in one direction, with the input's weights as `projected` takes them, and the bias."""
 
     step: Step
     weights: Ref
